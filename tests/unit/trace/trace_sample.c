@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "trace_sample.h"
+
+#include <errno.h>
+
+#define LOOP 43
+#define WORKER 44
+
+enum { CONNECT = 1, RECV = 5, POLL = 40, EPOLL_WAIT = 44, NANOSLEEP = 52, GETADDRINFO = 60, MUTEX_LOCK = 110 };
+
+struct sample_ids {
+    uint32_t loop, database, name, file;
+    uint32_t query_stack, sleep_stack;
+};
+
+static const uint8_t build_id[20] = {0xde, 0xad, 0xbe, 0xef, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20};
+
+static void sample_define(struct trace_builder *b, struct sample_ids *ids)
+{
+    static const uint8_t linetable[] = {0x80, 0x00, 0xd8, 0x04, 0x10};
+    builder_module(b, 0x400000, 0x500000, 0x400000, 0, "/usr/bin/program", build_id, sizeof(build_id));
+    builder_module(b, 0x7f0000000000, 0x7f0000100000, 0x7f0000000000, 1, "/usr/lib/libdriver.so.1", NULL, 0);
+    builder_unload(b, 0x7f0000000000, 3);
+    ids->loop = builder_waitset(b, 0x401234, 1);
+    ids->database = builder_endpoint(b, ENDPOINT_INET, ROLE_CLIENT, "127.0.0.1:3306");
+    ids->name = builder_endpoint(b, ENDPOINT_NAME, ROLE_NONE, "db.internal");
+    ids->file = builder_endpoint(b, ENDPOINT_FILE, ROLE_NONE, "/var/log/odd\nname\xff");
+    uint32_t view = builder_code(b, "View.get", "/srv/app/views.py", 30, 0x030b, linetable, sizeof(linetable));
+    uint32_t module = builder_code(b, "<module>", "/srv/app/main.py", 1, 0x030b, NULL, 0);
+
+    uint64_t native[] = {0x7f0000000123, 0x400100, 0x400200};
+    uint64_t python[] = {PY_FRAME(0, view, 14), PY_FRAME(1, module, 2)};
+    ids->query_stack = builder_stack(b, STACK_COMPLETE, 1, native, 3, python, 2);
+    ids->sleep_stack = builder_stack(b, STACK_TRUNCATED, 1, native + 1, 2, NULL, 0);
+}
+
+static void sample_loop(struct trace_builder *b, const struct sample_ids *ids)
+{
+    for (uint64_t i = 0; i < 3; i++) {
+        uint64_t turn = BUILDER_START + (100 + 200 * i) * SAMPLE_MS;
+        builder_wait(b, LOOP, turn - 50 * SAMPLE_MS, 50 * SAMPLE_MS, EPOLL_WAIT, ids->loop, 0,
+                     WAIT_WAITSET | WAIT_NO_STACK)
+            ->fds = 7;
+        struct event_wait *query = builder_wait(b, LOOP, turn + 10 * SAMPLE_MS, 120 * SAMPLE_MS, POLL, ids->database,
+                                                ids->query_stack, WAIT_GIL_HELD);
+        query->fd = 9;
+        query->fds = 1;
+        query->result = 1;
+        struct event_turn *long_turn = builder_turn(b, LOOP, turn, 150 * SAMPLE_MS, ids->loop);
+        long_turn->blocked_ns = 120 * SAMPLE_MS;
+        long_turn->cpu_ns = 4 * SAMPLE_MS;
+        long_turn->waits = 1;
+    }
+    builder_count(b, LOOP, BUILDER_START, SAMPLE_MS / 10, 250, RECV, ids->database, 0)->bytes = 25000;
+    builder_turns(b, LOOP, 2 * SAMPLE_MS, 40, ids->loop);
+    builder_site(b, LOOP, ids->loop)->max_fds = 7;
+    builder_cpu(b, LOOP, BUILDER_START + 140 * SAMPLE_MS, BUILDER_START + 100 * SAMPLE_MS, 3 * SAMPLE_MS,
+                ids->sleep_stack);
+}
+
+static void sample_worker(struct trace_builder *b, const struct sample_ids *ids)
+{
+    builder_wait(b, WORKER, BUILDER_START + 30 * SAMPLE_MS, 5 * SAMPLE_MS, GETADDRINFO, ids->name, 0, WAIT_NESTED);
+    builder_wait(b, WORKER, BUILDER_START + 36 * SAMPLE_MS, 3 * SAMPLE_MS, CONNECT, ids->database, 0, WAIT_FAILED)
+        ->error = ECONNREFUSED;
+    builder_wait(b, WORKER, BUILDER_START + 40 * SAMPLE_MS, SAMPLE_MS / 4, NANOSLEEP, 0, ids->sleep_stack, 0)->weight =
+        4.5f;
+    builder_ring_close(b, WORKER);
+    builder_wait(b, WORKER, BUILDER_START + 300 * SAMPLE_MS, 9 * SAMPLE_MS, MUTEX_LOCK, 0, 0, WAIT_TIMED_OUT);
+    for (uint32_t i = 0; i < 50; i++) /* more counters than a small slot has room for */
+        builder_count(b, WORKER, BUILDER_START + 310 * SAMPLE_MS, SAMPLE_MS, 1, (uint16_t)(1 + i % 13), 100 + i / 13,
+                      0);
+}
+
+struct trace_builder *sample_build(void)
+{
+    struct sample_ids ids;
+    struct trace_builder *b = builder_new(42);
+    builder_compact(b);
+    builder_process(b, "/usr/bin/program", "program", "program --serve 127.0.0.1:8000");
+    builder_header(b)->lost[TRACE_LOST_OVERWRITTEN] = 17;
+    sample_define(b, &ids);
+
+    struct trace_thread_slot *loop = builder_thread(b, LOOP, "loop", 0);
+    loop->cpu_first_at_ns = BUILDER_START;
+    loop->cpu_last_ns = 90 * SAMPLE_MS;
+    loop->cpu_last_at_ns = BUILDER_START + 1900 * SAMPLE_MS;
+    builder_thread(b, WORKER, "worker", BUILDER_START + 20 * SAMPLE_MS)->end_ns = BUILDER_START + 400 * SAMPLE_MS;
+    builder_thread(b, 0, "(ended)", 0)->threads = 5;
+
+    sample_loop(b, &ids);
+    sample_worker(b, &ids);
+    builder_time(b, BUILDER_START + 500 * SAMPLE_MS);
+    builder_fork(b, 77);
+    builder_note(b, 1, "Python 3.99 is not known: native frames only");
+    builder_time(b, BUILDER_START + 1999 * SAMPLE_MS);
+    builder_exec(b, "/usr/bin/other");
+    builder_end(b, SAMPLE_END, 3);
+    return b;
+}
