@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is known of each descriptor: whether it can block, what it is and whom it talks to. Filled by the hooks that
+ * create and change descriptors; one that was there before (inherited, passed over a socket, made by a direct system
+ * call) is looked at once, when it is first used.
+ *
+ * Reads and writes are single words without order: a descriptor that one thread closes while another waits on it is the
+ * program's own race.
+ */
+#ifndef CPROBE_CAPTURE_FDTABLE_H
+#define CPROBE_CAPTURE_FDTABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "trace/format.h"
+
+enum fd_flags {
+    FD_KNOWN = 0x01,
+    FD_NONBLOCK = 0x02,
+    FD_SHARED = 0x04, /* dup'ed: the blocking mode belongs to all descriptors with the same description */
+    FD_SERVER = 0x08, /* accepted here */
+    FD_NAMED = 0x10,  /* endpoint is final (connected, or a file's path is entered) */
+    FD_STREAM = 0x20, /* a connection that data flows on, i.e. not a listener */
+};
+
+struct fd_entry {
+    uint32_t endpoint;
+    uint16_t flags;
+    uint16_t kind;        /* enum endpoint_kind */
+    uint32_t description; /* number of the open file description, for FD_SHARED */
+    uint32_t server;      /* listeners: endpoint of the connections accepted from it */
+    int32_t epoll;        /* epoll descriptor that watches this one, -1 where none */
+    uint32_t watched;     /* epoll descriptors: how many are in it */
+};
+
+extern struct fd_entry *fd_table;
+extern uint32_t fd_table_size;
+
+void fdtable_init(void);
+
+static inline struct fd_entry *fd_entry_at(int fd)
+{
+    return likely((uint32_t)fd < fd_table_size) ? &fd_table[fd] : NULL;
+}
+
+/* Looks at a descriptor that is not known yet. */
+COLD void fd_learn(int fd);
+
+/* Whether a call on `fd` can wait at all: the one test that descriptors in non-blocking mode cost. */
+static inline bool fd_blocks(int fd)
+{
+    struct fd_entry *e = fd_entry_at(fd);
+    if (unlikely(!e))
+        return true;
+    if (unlikely(!(load_relaxed(&e->flags) & FD_KNOWN)))
+        fd_learn(fd);
+    return !(load_relaxed(&e->flags) & FD_NONBLOCK);
+}
+
+/* A new descriptor of known kind (ENDPOINT_SOCKET: endpoint found later). fd < 0: ignored. */
+void fd_opened(int fd, enum endpoint_kind kind, bool nonblock);
+/* A new descriptor of unknown kind. */
+void fd_forget(int fd);
+void fd_accepted(int fd, int listener, bool nonblock);
+void fd_closed(int fd);
+void fd_closed_range(uint32_t first, uint32_t last);
+void fd_duplicated(int from, int to);
+void fd_set_nonblock(int fd, bool nonblock);
+/* epoll_ctl EPOLL_CTL_ADD, EPOLL_CTL_DEL */
+void fd_watch(int epoll, int fd, bool add);
+uint32_t fd_watched(int epoll);
+
+/* The endpoint of a descriptor, found now if need be: peers of sockets, and with `exact` the paths of files. */
+uint32_t fd_endpoint(int fd, bool exact);
+/* A connect succeeded or is under way. */
+void fd_connected(int fd, uint32_t endpoint);
+
+/* Its endpoint is to be found anew (listen). */
+void fd_unnamed(int fd);
+
+/* WAIT_SERVER_SIDE for accepted connections, else 0. */
+uint16_t fd_wait_flags(int fd);
+
+#endif

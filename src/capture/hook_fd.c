@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "capture/hook.h"
+
+#include <linux/close_range.h>
+
+/* Forgotten before the real call: afterwards the number may already belong to somebody else. */
+EXPORT int close(int fd)
+{
+    if (thread_self.in_vfork || !fd_blocks(fd)) {
+        fd_closed(fd);
+        return REAL(close)(fd);
+    }
+    uint64_t begin = wait_begin();
+    uint32_t endpoint = begin ? fd_endpoint(fd, false) : 0;
+    fd_closed(fd);
+    int result = REAL(close)(fd);
+    wait_end_at(CALL_close, fd, endpoint, begin, result);
+    return result;
+}
+
+EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+    if (!(flags & CLOSE_RANGE_CLOEXEC))
+        fd_closed_range(first, last);
+    int (*real)(unsigned, unsigned, int) = REAL(close_range);
+    if (!real) {
+        errno = ENOSYS;
+        return -1;
+    }
+    return real(first, last, flags);
+}
+
+EXPORT void closefrom(int first)
+{
+    fd_closed_range(first < 0 ? 0 : (unsigned)first, UINT32_MAX);
+    REAL(closefrom)(first);
+}
+
+EXPORT int dup(int fd)
+{
+    int result = REAL(dup)(fd);
+    fd_duplicated(fd, result);
+    return result;
+}
+
+EXPORT int dup2(int fd, int to)
+{
+    int result = REAL(dup2)(fd, to);
+    fd_duplicated(fd, result);
+    return result;
+}
+
+EXPORT int dup3(int fd, int to, int flags)
+{
+    int result = REAL(dup3)(fd, to, flags);
+    fd_duplicated(fd, result);
+    return result;
+}
+
+static void control_done(int fd, int command, void *argument, int result)
+{
+    if (result < 0)
+        return;
+    if (command == F_SETFL)
+        fd_set_nonblock(fd, (long)argument & O_NONBLOCK);
+    else if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+        fd_duplicated(fd, result);
+}
+
+static bool control_waits(int command)
+{
+    return command == F_SETLKW || command == F_OFD_SETLKW;
+}
+
+/* A lock that is waited for is named by its file, however short the wait. */
+#define FCNTL(name)                                                        \
+    va_list list;                                                          \
+    va_start(list, command);                                               \
+    void *argument = va_arg(list, void *);                                 \
+    va_end(list);                                                          \
+    uint64_t begin = control_waits(command) ? wait_begin() : 0;            \
+    int result = REAL(name)(fd, command, argument);                        \
+    if (begin)                                                             \
+        wait_end_at(CALL_fcntl, fd, fd_endpoint(fd, true), begin, result); \
+    else                                                                   \
+        control_done(fd, command, argument, result);                       \
+    return result
+
+EXPORT int fcntl(int fd, int command, ...)
+{
+    FCNTL(fcntl);
+}
+
+EXPORT int fcntl64(int fd, int command, ...)
+{
+    FCNTL(fcntl64);
+}
+
+EXPORT int ioctl(int fd, unsigned long request, ...)
+{
+    va_list list;
+    va_start(list, request);
+    void *argument = va_arg(list, void *);
+    va_end(list);
+    int result = REAL(ioctl)(fd, request, argument);
+    if (request == FIONBIO && result == 0)
+        fd_set_nonblock(fd, *(const int *)argument != 0);
+    return result;
+}
+
+EXPORT int pipe(int fds[2])
+{
+    int result = REAL(pipe)(fds);
+    if (result == 0) {
+        fd_opened(fds[0], ENDPOINT_PIPE, false);
+        fd_opened(fds[1], ENDPOINT_PIPE, false);
+    }
+    return result;
+}
+
+EXPORT int pipe2(int fds[2], int flags)
+{
+    int result = REAL(pipe2)(fds, flags);
+    if (result == 0) {
+        fd_opened(fds[0], ENDPOINT_PIPE, flags & O_NONBLOCK);
+        fd_opened(fds[1], ENDPOINT_PIPE, flags & O_NONBLOCK);
+    }
+    return result;
+}
+
+EXPORT int eventfd(unsigned value, int flags)
+{
+    int fd = REAL(eventfd)(value, flags);
+    fd_opened(fd, ENDPOINT_EVENTFD, flags & EFD_NONBLOCK);
+    return fd;
+}
+
+EXPORT int timerfd_create(clockid_t clock, int flags)
+{
+    int fd = REAL(timerfd_create)(clock, flags);
+    fd_opened(fd, ENDPOINT_TIMERFD, flags & TFD_NONBLOCK);
+    return fd;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The CPython frames of the calling thread, read from the interpreter's own structs (python_layout.def) without taking
+ * the GIL: a thread's frames are its own, no other thread changes them while it is inside a call. Versions 3.8 to 3.13
+ * with the GIL; any other interpreter is noted in the trace once and left alone.
+ *
+ * Everything here is lock-free, allocates nothing, calls nothing of Python but three functions that only read a
+ * variable, and may run in any hook on any thread, in signal handlers too. One interpreter per process: the first one
+ * that is found.
+ */
+#ifndef CPROBE_CAPTURE_PYTHON_H
+#define CPROBE_CAPTURE_PYTHON_H
+
+#include <link.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* To be called once for each loaded object, when it is first seen and after the trace accepts records. Cheap for
+   objects that are not the interpreter. path: for the note to the user, may be NULL. */
+void python_module_loaded(const struct link_map *map, const char *path);
+
+/* To be called when [start, end) has been unmapped (dlclose): forgets an interpreter that was there. */
+void python_module_unloaded(uintptr_t start, uintptr_t end);
+
+/* To be called in a fork's child as soon as its own trace accepts records, before other threads exist. Not after vfork.
+ */
+void python_reset(void);
+
+/* An interpreter is in this process: python_frames is worth a call. */
+bool python_active(void);
+
+/* The calling thread holds the GIL, so that no other Python thread runs while it waits. Exact, but false where it
+   cannot be known: sub-interpreters before 3.12, unknown versions. */
+bool python_gil_held(void);
+
+/*
+ * Writes the calling thread's frames to out, innermost first, as PY_FRAME of trace/format.h; at most `max` (sensible:
+ * STACK_MAX_PYTHON), returns how many. A code number of 0 stands for code that the trace had no room for. Adds to
+ * *flags: STACK_TRUNCATED: there were more frames; STACK_PYTHON_LOST: there are frames that could not be read.
+ */
+size_t python_frames(uint64_t *out, size_t max, uint16_t *flags);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * CPython's code objects as numbers of the trace (event_code). Lock-free, allocates nothing, safe on any thread and in
+ * signal handlers; a code object must be held by somebody (a frame that runs it) during the call.
+ *
+ * Two tables: by address, which is fast but may be forgotten at any time, since addresses are used again for other
+ * code; and by content, so that code that a program compiles over and over (templates, reloads) is entered into the
+ * trace once.
+ */
+#ifndef CPROBE_CAPTURE_PYTHON_CODE_H
+#define CPROBE_CAPTURE_PYTHON_CODE_H
+
+#include "capture/python_layout.h"
+
+/* Addresses of type objects, by which an object is recognised. frame: 3.8 to 3.10 only */
+struct python_types {
+    uintptr_t code, unicode, bytes, frame;
+};
+
+/*
+ * The number of the code object at `code`, entered by record_code when it is new. false: this is no code object that
+ * can be read. true with *id 0: it is one, but there is no room for it.
+ */
+bool python_code_find(const struct python_layout *layout, const struct python_types *types, uintptr_t code,
+                      uint32_t *id);
+
+/* Forgets all numbers: the process has a new trace (a fork's child). No other thread may be in here. */
+void python_code_reset(void);
+
+/*
+ * Writes the text of the str object at `object` as UTF-8, cut to `size` bytes at a character's end; lone surrogates
+ * become U+FFFD. Returns the number of bytes, SIZE_MAX where the object is not a readable str.
+ */
+size_t python_text_read(const struct python_layout *layout, const struct python_types *types, uintptr_t object,
+                        char *buffer, size_t size);
+
+#endif

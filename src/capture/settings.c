@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "capture/settings.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/nearest.h"
+#include "base/sys.h"
+#include "trace/writer.h"
+
+enum setting_type { SETTING_PATH, SETTING_SIZE, SETTING_TIME, SETTING_BOOL, SETTING_NUMBER };
+
+/* One row a variable; units and ranges are checked here, meaning is explained in the README. */
+static const struct row {
+    const char *name;
+    enum setting_type type;
+    size_t offset;
+    uint64_t min, max;
+    const char *expected;
+} rows[] = {
+    {"CPROBE_DIR", SETTING_PATH, offsetof(struct settings, dir), 0, 0, "a directory"},
+    {"CPROBE_MAX_SIZE", SETTING_SIZE, offsetof(struct settings, max_size), WRITER_SIZE_MIN, WRITER_SIZE_MAX,
+     "a size from 1M to 4G, such as 64M"},
+    {"CPROBE_SAMPLE", SETTING_TIME, offsetof(struct settings, sample_ns), 1000, UINT64_C(10000000000),
+     "a time from 1us to 10s, such as 1ms"},
+    {"CPROBE_STALL", SETTING_TIME, offsetof(struct settings, stall_ns), 100000, UINT64_C(3600000000000),
+     "a time from 100us to 1h, such as 10ms"},
+    {"CPROBE_QUIET", SETTING_BOOL, offsetof(struct settings, quiet), 0, 1, "0 or 1"},
+    {"CPROBE_SUMMARY", SETTING_BOOL, offsetof(struct settings, summary), 0, 1, "0 or 1"},
+    {"CPROBE_ROOT", SETTING_NUMBER, offsetof(struct settings, root), 0, UINT32_MAX, "a process id (set by cprobe)"},
+};
+
+/* Variables of the command, not of the recorder: not unknown here. */
+static const char *const command_names[] = {"CPROBE_CONFIG", "CPROBE_LIB"};
+
+struct unit {
+    const char *name;
+    uint64_t factor;
+};
+static const struct unit sizes[] = {{"", 1},          {"K", 1 << 10},   {"k", 1 << 10},  {"M", 1 << 20},
+                                    {"m", 1 << 20},   {"G", 1 << 30},   {"g", 1 << 30},  {"KiB", 1 << 10},
+                                    {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"KB", 1 << 10}, {"MB", 1 << 20},
+                                    {"GB", 1 << 30}};
+static const struct unit times[] = {
+    {"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}, {"m", UINT64_C(60000000000)}};
+
+static bool parse_quantity(const char *text, const struct unit *units, size_t count, uint64_t *out)
+{
+    uint64_t value = 0;
+    const char *p = text;
+    for (; *p >= '0' && *p <= '9'; p++)
+        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, (uint64_t)(*p - '0'), &value))
+            return false;
+    if (p == text)
+        return false;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(p, units[i].name) == 0)
+            return !__builtin_mul_overflow(value, units[i].factor, out);
+    return false;
+}
+
+/* Makes `text` absolute, so that it means the same after chdir and in the program's children. */
+static bool parse_path(const char *text, char *out)
+{
+    size_t used = 0, length = strlen(text);
+    if (length == 0)
+        return false;
+    if (text[0] != '/') {
+        long n = SYS_CALL(SYS_getcwd, out, SETTINGS_PATH_MAX - 1, 0, 0, 0, 0);
+        if (n <= 0)
+            return false;
+        used = (size_t)n - 1;
+        out[used++] = '/';
+    }
+    if (used + length >= SETTINGS_PATH_MAX)
+        return false;
+    if (text[0] == '.' && text[1] == '/') {
+        text += 2;
+        length -= 2;
+    }
+    memcpy(out + used, text, length + 1);
+    return true;
+}
+
+static bool parse_row(struct settings *s, const struct row *row, const char *text)
+{
+    void *field = (char *)s + row->offset;
+    uint64_t value = 0;
+    bool good = false;
+    switch (row->type) {
+    case SETTING_PATH:
+        return parse_path(text, field);
+    case SETTING_SIZE:
+        good = parse_quantity(text, sizes, ARRAY_SIZE(sizes), &value);
+        break;
+    case SETTING_TIME:
+        good = parse_quantity(text, times, ARRAY_SIZE(times), &value);
+        break;
+    case SETTING_BOOL:
+    case SETTING_NUMBER:
+        good = parse_quantity(text, sizes, 1, &value);
+        break;
+    }
+    if (!good || value < row->min || value > row->max)
+        return false;
+    if (row->type == SETTING_BOOL)
+        *(bool *)field = value != 0;
+    else if (row->type == SETTING_NUMBER)
+        *(uint32_t *)field = (uint32_t)value;
+    else
+        *(uint64_t *)field = value;
+    return true;
+}
+
+static void append(char *line, size_t size, const char *text)
+{
+    size_t used = strlen(line), length = strlen(text);
+    if (length > size - used - 1)
+        length = size - used - 1;
+    memcpy(line + used, text, length);
+    line[used + length] = '\0';
+}
+
+static void complain_value(const struct row *row, const char *value, void (*complain)(const char *))
+{
+    char line[400] = "cprobe: ";
+    append(line, 100, row->name);
+    append(line, 200, "=");
+    append(line, 200, value);
+    append(line, sizeof(line) - 1, " is not ");
+    append(line, sizeof(line) - 1, row->expected);
+    append(line, sizeof(line) - 1, "; recording goes on with the default");
+    append(line, sizeof(line), "\n");
+    complain(line);
+}
+
+static void complain_name(const char *name, void (*complain)(const char *))
+{
+    const char *names[ARRAY_SIZE(rows)];
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        names[i] = rows[i].name;
+    const char *nearest = nearest_name(name, names, ARRAY_SIZE(rows));
+    char line[300] = "cprobe: there is no variable ";
+    append(line, 120, name);
+    if (nearest) {
+        append(line, sizeof(line) - 1, "; did you mean ");
+        append(line, sizeof(line) - 1, nearest);
+        append(line, sizeof(line) - 1, "?");
+    }
+    append(line, sizeof(line), "\n");
+    complain(line);
+}
+
+static void read_variable(struct settings *s, const char *variable, void (*complain)(const char *))
+{
+    char name[64];
+    const char *equals = strchr(variable, '=');
+    if (!equals || (size_t)(equals - variable) >= sizeof(name))
+        return;
+    memcpy(name, variable, (size_t)(equals - variable));
+    name[equals - variable] = '\0';
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        if (strcmp(name, rows[i].name) != 0)
+            continue;
+        if (!parse_row(s, &rows[i], equals + 1))
+            complain_value(&rows[i], equals + 1, complain);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(command_names); i++)
+        if (strcmp(name, command_names[i]) == 0)
+            return;
+    complain_name(name, complain);
+}
+
+void settings_read(struct settings *s, char *const *environment, void (*complain)(const char *text))
+{
+    *s = (struct settings){.max_size = UINT64_C(64) << 20, .sample_ns = 1000000, .stall_ns = 10000000};
+    parse_path("cprobe.data", s->dir);
+    for (char *const *e = environment; e && *e; e++)
+        if (strncmp(*e, "CPROBE_", 7) == 0)
+            read_variable(s, *e, complain);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The recorder's CPROBE_* environment variables (settings.def), read once at start. */
+#ifndef CPROBE_CAPTURE_SETTINGS_H
+#define CPROBE_CAPTURE_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SETTINGS_PATH_MAX 900
+
+struct settings {
+    char dir[SETTINGS_PATH_MAX]; /* absolute */
+    uint64_t max_size;           /* bytes */
+    uint64_t sample_ns;          /* mean of the sampler's distribution */
+    uint64_t stall_ns;           /* turns at least this long are recorded */
+    bool quiet;
+    bool summary;
+    uint32_t root; /* process id of the run's first recorded process, 0: this is it */
+};
+
+/* Reads `environment`. Each bad value or unknown CPROBE_ name is reported through `complain` (one sentence with
+   newline) and the default kept. */
+void settings_read(struct settings *s, char *const *environment, void (*complain)(const char *text));
+
+#endif

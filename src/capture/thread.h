@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the recorder keeps for each thread, in initial-exec thread-local storage, and the guard that every recording
+ * passes.
+ *
+ * A signal handler may interrupt the recorder at any instruction and call hooked functions itself: `busy` makes those
+ * pass through unrecorded (counted). Handlers may also leave by longjmp, so `busy` and `composite` are not flags but
+ * the stack address of the frame that set them: when a later hook runs in an older frame of the same stack, that frame
+ * is gone and the mark is stale.
+ */
+#ifndef CPROBE_CAPTURE_THREAD_H
+#define CPROBE_CAPTURE_THREAD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "capture/unwind.h"
+#include "trace/format.h"
+
+#define THREAD_COUNTER_SEGMENTS 8
+
+struct slot; /* slots.h */
+
+/* Per waitset call site (trace_site): what is needed to measure the next turn. */
+struct turn {
+    uintptr_t pc;
+    uint64_t end_ns;     /* end of the last wait here: the turn's begin */
+    uint64_t blocked_ns; /* thread.blocked_ns and .waits then */
+    uint64_t waits;
+};
+
+struct thread {
+    uintptr_t busy;      /* frame in which the recorder is at work on this thread; 0: none */
+    uintptr_t composite; /* frame of a hook whose call may itself wait in hooked functions (resolver, system) */
+    uint8_t in_vfork;    /* this is a vfork child using its parent's memory: record nothing, change nothing */
+    uint8_t ended;       /* the slot was given back at thread exit */
+    uint8_t rounds;      /* destructor rounds seen */
+    uint32_t tid;
+    struct slot *slot;
+    struct segment *ring;
+    uint64_t random;     /* xorshift state */
+    int64_t credit_ns;   /* blocked time until the next sample */
+    uint64_t blocked_ns; /* total of all waits, for turns */
+    uint64_t waits;
+    uint64_t start_ns;
+    uint64_t cpu_at_ns; /* when slot->cpu_last was taken */
+    struct unwind_bounds stack;
+    struct scratch *scratch; /* stack.h */
+    struct turn turns[TRACE_SITES];
+};
+
+extern TLS_INITIAL_EXEC struct thread thread_self;
+
+static inline bool thread_owns(const struct thread *t, uintptr_t sp)
+{
+    return sp >= t->stack.low && sp < t->stack.high;
+}
+
+/* Whether the mark (a frame's address) still stands for a live frame, seen from a frame at `sp`. */
+static inline bool thread_mark_holds(const struct thread *t, uintptr_t mark, uintptr_t sp)
+{
+    return mark && !(mark < sp && thread_owns(t, mark) && thread_owns(t, sp));
+}
+
+/* Enters the recorder. False: it was interrupted on this very thread; do nothing. */
+static inline bool thread_enter(struct thread *t, uintptr_t sp)
+{
+    if (unlikely(t->busy) && thread_mark_holds(t, t->busy, sp))
+        return false;
+    t->busy = sp;
+    signal_fence();
+    return true;
+}
+
+static inline void thread_leave(struct thread *t)
+{
+    signal_fence();
+    t->busy = 0;
+}
+
+#define FRAME_ADDRESS ((uintptr_t)__builtin_frame_address(0))
+
+/* Gives the thread a slot, stack bounds and random seed. False: no room, or the thread is at its end. Caller has
+ * entered. */
+bool thread_prepare(struct thread *t, uint64_t now_ns);
+
+/* The thread (or the process) ends: completes its slot. Caller has entered, except at thread exit. */
+void thread_complete(struct thread *t, uint64_t now_ns);
+
+/* After an exec that failed: the thread goes on. */
+void thread_reopen(struct thread *t);
+
+/* Destructor of recorder.thread_key. */
+void thread_exit(void *value);
+
+/* In the child after fork: this thread is the only one; its slot and ring were the parent's. */
+void thread_forked(struct thread *t);
+
+/* At the start of a thread that the program created: its stack has `size` bytes. Without this call thread_prepare
+ * guesses. */
+void thread_begin(uintptr_t size);
+
+/* At start, on the main thread. */
+void thread_init(void);
+
+#endif

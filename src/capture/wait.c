@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "capture/wait.h"
+
+#include <string.h>
+
+#include "capture/endpoint.h"
+#include "capture/fdtable.h"
+#include "capture/python.h"
+#include "capture/sampler.h"
+#include "capture/slots.h"
+#include "capture/stack.h"
+
+#define CPU_INTERVAL_NS 10000000u /* how often a loop thread's CPU clock is read */
+
+/* ---- turns of event loops --------------------------------------------------------------------------------------- */
+
+/* Index of the thread's record for this call site; sites beyond TRACE_SITES share the last. */
+static int site_find(struct thread *t, uintptr_t pc)
+{
+    for (int i = 0; i < TRACE_SITES; i++) {
+        if (t->turns[i].pc == pc)
+            return i;
+        if (!t->turns[i].pc) {
+            t->turns[i].pc = pc;
+            return i;
+        }
+    }
+    return TRACE_SITES - 1;
+}
+
+static void read_cpu(struct thread *t, uint64_t now)
+{
+    struct trace_thread_slot *slot = t->slot->data;
+    uint64_t cpu = clock_thread_cpu();
+    if (!slot->cpu_first_at_ns) {
+        slot->cpu_first_ns = cpu;
+        slot->cpu_first_at_ns = now;
+    }
+    slot->cpu_last_ns = cpu;
+    slot->cpu_last_at_ns = now;
+    t->cpu_at_ns = now;
+}
+
+/* CPU time since `since`, from the reading before it: exact but for what was used between that reading and `since`,
+   which is less than CPU_INTERVAL_NS and taken off as a whole. */
+static uint64_t cpu_since(struct thread *t, uint64_t since, uint64_t now)
+{
+    struct trace_thread_slot *slot = t->slot->data;
+    uint64_t before = slot->cpu_last_ns, before_at = slot->cpu_last_at_ns;
+    if (!before_at)
+        return UINT64_MAX;
+    read_cpu(t, now);
+    uint64_t used = slot->cpu_last_ns - before;
+    uint64_t gap = since > before_at ? since - before_at : 0;
+    return used > gap ? used - gap : 0;
+}
+
+static void turn_record(struct thread *t, const struct turn *turn, uint64_t end_ns, uint32_t endpoint)
+{
+    uint64_t cpu = cpu_since(t, turn->end_ns, end_ns);
+    struct event_turn *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
+    if (!e)
+        return;
+    memset(e, 0, sizeof(*e));
+    e->header = (struct event_header){EVENT_MAGIC, EVENT_TURN, sizeof(*e), turn->end_ns};
+    e->duration_ns = end_ns - turn->end_ns;
+    e->blocked_ns = t->blocked_ns - turn->blocked_ns;
+    e->cpu_ns = cpu;
+    e->tid = t->tid;
+    e->endpoint = endpoint;
+    e->waits = (uint32_t)(t->waits - turn->waits);
+    e->slot = t->slot->number;
+    writer_ring_commit(t->ring);
+}
+
+/* A wait on a set begins at w->begin_ns: the turn since the last one at this site is over. */
+static uint32_t site_wait(struct thread *t, const struct wait *w, uint64_t now)
+{
+    int i = site_find(t, w->site);
+    struct turn *turn = &t->turns[i];
+    struct trace_site *site = &t->slot->data->sites[i];
+    if (!site->endpoint) {
+        site->first_ns = w->begin_ns;
+        site->endpoint = endpoint_intern(ENDPOINT_WAITSET, ROLE_NONE, "", 0, turn->pc);
+    }
+    if (turn->end_ns && turn->end_ns <= w->begin_ns) {
+        uint64_t duration = w->begin_ns - turn->end_ns;
+        site->turns++;
+        site->turn_ns += duration;
+        site->turn_max_ns = duration > site->turn_max_ns ? duration : site->turn_max_ns;
+        site->turn_hist[duration ? 63 - __builtin_clzll(duration) : 0]++;
+        if (duration >= recorder.settings.stall_ns)
+            turn_record(t, turn, w->begin_ns, site->endpoint);
+    }
+    site->max_fds = w->fds > site->max_fds ? w->fds : site->max_fds;
+    site->waits++;
+    site->idle_ns += now - w->begin_ns;
+    site->last_ns = now;
+    if (now - t->cpu_at_ns >= CPU_INTERVAL_NS)
+        read_cpu(t, now);
+    return site->endpoint;
+}
+
+/* Where the next turn begins; after the wait itself has been added to the thread's totals. */
+static void site_leave(struct thread *t, const struct wait *w, uint64_t now)
+{
+    struct turn *turn = &t->turns[site_find(t, w->site)];
+    turn->end_ns = now;
+    turn->blocked_ns = t->blocked_ns;
+    turn->waits = t->waits;
+}
+
+/* ---- counting and sampling ----------------------------------------------------------------------------------------
+ */
+
+static void count(struct thread *t, const struct wait *w, uint32_t endpoint, uint64_t duration)
+{
+    struct trace_counter *c = slot_counter(t->slot, w->call, w->flags & (WAIT_WAITSET | WAIT_SERVER_SIDE), endpoint);
+    if (unlikely(!c)) {
+        writer_lose(&recorder.writer, TRACE_LOST_RING_FULL, 1);
+        return;
+    }
+    if (!c->count)
+        c->first_ns = w->begin_ns;
+    c->total_ns += duration;
+    c->max_ns = duration > c->max_ns ? duration : c->max_ns;
+    c->bytes += w->bytes;
+    c->failed += (w->flags & WAIT_FAILED) != 0;
+    c->last_ns = w->begin_ns + duration;
+    store_release(&c->count, c->count + 1);
+}
+
+static COLD void sample(struct thread *t, const struct wait *w, uint32_t endpoint, uint64_t duration)
+{
+    uint16_t flags = w->flags;
+    uint32_t stack = stack_capture(t);
+    if (!stack)
+        flags |= WAIT_NO_STACK;
+    if (python_active() && python_gil_held())
+        flags |= WAIT_GIL_HELD;
+    struct event_wait *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
+    if (!e)
+        return;
+    memset(e, 0, sizeof(*e));
+    e->header = (struct event_header){EVENT_MAGIC, EVENT_WAIT, sizeof(*e), w->begin_ns};
+    e->duration_ns = duration;
+    e->weight = sampler_weight(duration, recorder.settings.sample_ns);
+    e->tid = t->tid;
+    e->stack = stack;
+    e->endpoint = endpoint;
+    e->fd = w->fd;
+    e->call = w->call;
+    e->flags = flags;
+    e->error = w->error;
+    e->fds = w->fds;
+    e->result = w->result;
+    e->slot = t->slot->number;
+    writer_ring_commit(t->ring);
+}
+
+static bool chosen(struct thread *t, uint64_t duration)
+{
+    if (duration >= recorder.settings.sample_ns)
+        return true; /* the exponential distribution has no memory: the credit stays as it is */
+    t->credit_ns -= (int64_t)duration;
+    if (likely(t->credit_ns > 0))
+        return false;
+    t->credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
+    return true;
+}
+
+void wait_end(const struct wait *w)
+{
+    struct thread *t = &thread_self;
+    uint64_t now = w->end_ns;
+    if (unlikely(!thread_enter(t, FRAME_ADDRESS))) {
+        writer_lose(&recorder.writer, TRACE_LOST_NESTED, 1);
+        return;
+    }
+    if (likely(t->slot != NULL) || thread_prepare(t, w->begin_ns)) {
+        uint64_t duration = now > w->begin_ns ? now - w->begin_ns : 0;
+        uint32_t endpoint = w->site ? site_wait(t, w, now) : w->endpoint;
+        if (!w->site) {
+            t->blocked_ns += duration;
+            t->waits++;
+        }
+        count(t, w, endpoint, duration);
+        if (chosen(t, duration))
+            sample(t, w, endpoint, duration);
+        if (w->site) {
+            t->blocked_ns += duration; /* for the turns of other sites */
+            site_leave(t, w, now);
+        }
+    }
+    thread_leave(t);
+}
+
+void wait_end_bytes(enum call_number call, int fd, uint64_t begin_ns, long result, uint64_t bytes)
+{
+    if (!begin_ns)
+        return;
+    uint64_t end_ns = clock_now();
+    bool slow = end_ns - begin_ns >= recorder.settings.sample_ns; /* worth the look-up of a file's path */
+    struct wait w = {.begin_ns = begin_ns,
+                     .end_ns = end_ns,
+                     .bytes = bytes,
+                     .endpoint = fd_endpoint(fd, slow),
+                     .fd = fd,
+                     .result = (int32_t)result,
+                     .call = (uint16_t)call,
+                     .flags = (uint16_t)(fd_wait_flags(fd) | (result < 0 ? WAIT_FAILED : 0)),
+                     .error = (uint16_t)(result < 0 ? errno : 0),
+                     .fds = 1};
+    wait_end(&w);
+}
+
+void wait_end_fd(enum call_number call, int fd, uint64_t begin_ns, long result)
+{
+    wait_end_bytes(call, fd, begin_ns, result, result > 0 ? (uint64_t)result : 0);
+}
+
+void wait_end_connect(int fd, uint64_t begin_ns, int result, const struct sockaddr *address, socklen_t length,
+                      bool waited)
+{
+    uint64_t end_ns = clock_now();
+    int error = result < 0 && errno != EINPROGRESS ? errno : 0;
+    uint32_t endpoint = endpoint_address(ROLE_CLIENT, address, length);
+    struct wait w = {.begin_ns = begin_ns,
+                     .end_ns = waited ? end_ns : begin_ns,
+                     .endpoint = endpoint,
+                     .fd = fd,
+                     .result = result,
+                     .call = CALL_connect,
+                     .flags = error ? WAIT_FAILED : 0,
+                     .error = (uint16_t)error,
+                     .fds = 1};
+    if (!error)
+        fd_connected(fd, endpoint);
+    wait_end(&w);
+}
+
+void wait_end_ready(enum call_number call, int fd, uint64_t begin_ns, int result)
+{
+    struct wait w = {
+        .begin_ns = begin_ns,
+        .end_ns = clock_now(),
+        .endpoint = fd >= 0 ? fd_endpoint(fd, false) : 0,
+        .fd = fd,
+        .result = result,
+        .call = (uint16_t)call,
+        .flags = (uint16_t)(fd_wait_flags(fd) | (result < 0 ? WAIT_FAILED : 0) | (result == 0 ? WAIT_TIMED_OUT : 0)),
+        .error = (uint16_t)(result < 0 ? errno : 0),
+        .fds = fd >= 0};
+    wait_end(&w);
+}
+
+void wait_end_at(enum call_number call, int fd, uint32_t endpoint, uint64_t begin_ns, long result)
+{
+    if (!begin_ns)
+        return;
+    struct wait w = {.begin_ns = begin_ns,
+                     .end_ns = clock_now(),
+                     .endpoint = endpoint,
+                     .fd = fd,
+                     .result = (int32_t)result,
+                     .call = (uint16_t)call,
+                     .flags = result < 0 ? WAIT_FAILED : 0,
+                     .error = (uint16_t)(result < 0 ? errno : 0),
+                     .fds = 1};
+    wait_end(&w);
+}
+
+void wait_end_plain(enum call_number call, uint64_t begin_ns, long result, int error)
+{
+    if (!begin_ns)
+        return;
+    struct wait w = {.begin_ns = begin_ns,
+                     .end_ns = clock_now(),
+                     .fd = -1,
+                     .result = (int32_t)result,
+                     .call = (uint16_t)call,
+                     .flags = error ? WAIT_FAILED : 0,
+                     .error = (uint16_t)error};
+    wait_end(&w);
+}
+
+void wait_end_named(enum call_number call, uint64_t begin_ns, long result, int error, enum endpoint_kind kind,
+                    const char *name)
+{
+    if (!begin_ns)
+        return;
+    struct wait w = {.begin_ns = begin_ns,
+                     .end_ns = clock_now(),
+                     .endpoint = endpoint_intern(kind, ROLE_NONE, name ? name : "", name ? strlen(name) : 0, 0),
+                     .fd = -1,
+                     .result = (int32_t)result,
+                     .call = (uint16_t)call,
+                     .flags = error ? WAIT_FAILED : 0,
+                     .error = (uint16_t)error};
+    wait_end(&w);
+}
+
+void wait_end_set(enum call_number call, uintptr_t site, uint64_t begin_ns, int result, uint32_t fds)
+{
+    if (!begin_ns)
+        return;
+    struct wait w = {.begin_ns = begin_ns,
+                     .end_ns = clock_now(),
+                     .site = site,
+                     .fd = -1,
+                     .result = result,
+                     .call = (uint16_t)call,
+                     .flags =
+                         (uint16_t)(WAIT_WAITSET | (result < 0 ? WAIT_FAILED : 0) | (result == 0 ? WAIT_TIMED_OUT : 0)),
+                     .error = (uint16_t)(result < 0 ? errno : 0),
+                     .fds = (uint16_t)(fds < UINT16_MAX ? fds : UINT16_MAX)};
+    wait_end(&w);
+}

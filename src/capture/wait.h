@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How hooks record a wait. The shape of every hook:
+ *
+ *     if (!fd_blocks(fd)) return REAL(recv)(fd, …);       // cannot wait: one flag test
+ *     uint64_t begin = wait_begin();
+ *     ssize_t result = REAL(recv)(fd, …);                 // nothing of ours is held here: it may be cancelled, throw,
+ * longjmp wait_end_fd(CALL_recv, fd, begin, result);          // leaves errno alone return result;
+ */
+#ifndef CPROBE_CAPTURE_WAIT_H
+#define CPROBE_CAPTURE_WAIT_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "capture/recorder.h"
+#include "capture/thread.h"
+
+enum call_number {
+#define CALL(number, name, category) CALL_##name = number,
+#include "trace/calls.def"
+#undef CALL
+};
+
+struct wait {
+    uint64_t begin_ns; /* from wait_begin; 0: nothing is recorded */
+    uint64_t end_ns;
+    uint64_t bytes;
+    uintptr_t site; /* waits on sets of descriptors: the caller's address; else 0 */
+    uint32_t endpoint;
+    int32_t fd; /* -1: none */
+    int32_t result;
+    uint16_t call;
+    uint16_t flags; /* WAIT_* */
+    uint16_t error;
+    uint16_t fds; /* descriptors waited on */
+};
+
+/* Time at which the call begins, 0 where it is not to be recorded. */
+static inline uint64_t wait_begin(void)
+{
+    if (unlikely(!recorder_on()) && !recorder_on_after_fork())
+        return 0;
+    if (unlikely(thread_self.in_vfork || thread_self.composite) &&
+        (thread_self.in_vfork || thread_mark_holds(&thread_self, thread_self.composite, FRAME_ADDRESS)))
+        return 0;
+    return clock_now();
+}
+
+/* Records what the call did. Reads errno only through w->error; never changes it. */
+void wait_end(const struct wait *w);
+
+/* A call on one descriptor: result < 0 failed with errno, else the number of bytes. */
+void wait_end_fd(enum call_number call, int fd, uint64_t begin_ns, long result);
+/* The same where the result is not a number of bytes. */
+void wait_end_bytes(enum call_number call, int fd, uint64_t begin_ns, long result, uint64_t bytes);
+/* connect: names the descriptor's peer. One in non-blocking mode did not wait: it is counted, without time. */
+void wait_end_connect(int fd, uint64_t begin_ns, int result, const struct sockaddr *address, socklen_t length,
+                      bool waited);
+/* A call on a descriptor whose endpoint was found before it (close). */
+void wait_end_at(enum call_number call, int fd, uint32_t endpoint, uint64_t begin_ns, long result);
+/* Readiness of one descriptor (fd -1: none, a sleep): an ordinary wait for its peer. */
+void wait_end_ready(enum call_number call, int fd, uint64_t begin_ns, int result);
+/* A call without a descriptor; error: errno or pthread error number, 0 success. */
+void wait_end_plain(enum call_number call, uint64_t begin_ns, long result, int error);
+/* A call about a name, path or command. */
+void wait_end_named(enum call_number call, uint64_t begin_ns, long result, int error, enum endpoint_kind kind,
+                    const char *name);
+/* A wait on a set of descriptors: site = return address of the hook, fds = how many are watched. */
+void wait_end_set(enum call_number call, uintptr_t site, uint64_t begin_ns, int result, uint32_t fds);
+
+/*
+ * A call that may itself wait in hooked functions (a resolver's plug-ins, system): what happens inside is part of it
+ * and not recorded again. The mark is an address, so that leaving by longjmp, cancellation or an exception needs no
+ * clean-up.
+ */
+static inline void wait_composite_begin(uintptr_t frame)
+{
+    if (!thread_mark_holds(&thread_self, thread_self.composite, frame))
+        thread_self.composite = frame;
+}
+static inline void wait_composite_end(uintptr_t frame)
+{
+    if (thread_self.composite == frame)
+        thread_self.composite = 0;
+}
+
+#endif
