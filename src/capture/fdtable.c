@@ -102,6 +102,13 @@ static enum endpoint_kind kind_of(int fd, mode_t mode)
     }
 }
 
+static bool has_lowat(int fd)
+{
+    int value = 1;
+    socklen_t size = sizeof(value);
+    return SYS_CALL(SYS_getsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, &value, &size, 0) == 0 && value > 1;
+}
+
 void fd_learn(int fd)
 {
     struct fd_entry *e = fd_entry_at(fd);
@@ -112,7 +119,23 @@ void fd_learn(int fd)
     if (flags < 0 || SYS_CALL(SYS_fstat, fd, &st, 0, 0, 0, 0) < 0)
         return; /* not open: the program's call will say so */
     enum endpoint_kind kind = kind_of(fd, st.st_mode);
-    entry_set(e, kind, flags & O_NONBLOCK ? FD_NONBLOCK : 0, kind_endpoint(kind));
+    entry_set(
+        e, kind,
+        (uint16_t)((flags & O_NONBLOCK ? FD_NONBLOCK : 0) | (kind == ENDPOINT_SOCKET && has_lowat(fd) ? FD_LOWAT : 0)),
+        kind_endpoint(kind));
+}
+
+void fd_set_lowat(int fd)
+{
+    struct fd_entry *e = fd < 0 ? NULL : fd_entry_at(fd);
+    if (e)
+        e->flags |= FD_LOWAT;
+}
+
+bool fd_tries(int fd)
+{
+    const struct fd_entry *e = fd_entry_at(fd);
+    return e && !(load_relaxed(&e->flags) & FD_LOWAT);
 }
 
 void fd_opened(int fd, enum endpoint_kind kind, bool nonblock)

@@ -22,7 +22,7 @@ enum fd_flags {
     FD_SHARED = 0x04, /* dup'ed: the blocking mode belongs to all descriptors with the same description */
     FD_SERVER = 0x08, /* accepted here */
     FD_NAMED = 0x10,  /* endpoint is final (connected, or a file's path is entered) */
-    FD_STREAM = 0x20, /* a connection that data flows on, i.e. not a listener */
+    FD_LOWAT = 0x20,  /* SO_RCVLOWAT is set: a receive waits for more than what is there */
 };
 
 struct fd_entry {
@@ -67,6 +67,9 @@ void fd_accepted(int fd, int listener, bool nonblock);
 void fd_closed(int fd);
 void fd_closed_range(uint32_t first, uint32_t last);
 void fd_duplicated(int from, int to);
+void fd_set_lowat(int fd);
+/* Whether a receive with MSG_DONTWAIT in front gives the same as one without. */
+bool fd_tries(int fd);
 void fd_set_nonblock(int fd, bool nonblock);
 /* epoll_ctl EPOLL_CTL_ADD, EPOLL_CTL_DEL */
 void fd_watch(int epoll, int fd, bool add);

@@ -32,6 +32,14 @@ EXPORT int listen(int fd, int backlog)
     return result;
 }
 
+EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_t length)
+{
+    int result = REAL(setsockopt)(fd, level, option, value, length);
+    if (result == 0 && level == SOL_SOCKET && option == SO_RCVLOWAT)
+        fd_set_lowat(fd);
+    return result;
+}
+
 EXPORT int shutdown(int fd, int how)
 {
     if (!fd_blocks(fd))
@@ -65,25 +73,80 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
     return connection;
 }
 
+/*
+ * Most sends and receives on a blocking socket do not wait. So the call is first made with MSG_DONTWAIT, which behaves
+ * alike when it succeeds or fails for another reason than EAGAIN; only where it would have waited the clock is read and
+ * the call made as the program meant it. Not with flags that change what is waited for (MSG_WAITALL, …), and not to
+ * receive with SO_RCVLOWAT set.
+ */
+#define RECEIVE_TRIES (MSG_NOSIGNAL | MSG_PEEK | MSG_TRUNC | MSG_CMSG_CLOEXEC)
+#define SEND_TRIES MSG_NOSIGNAL
+
+#define RECEIVE(call, fd, flags, REAL_CALL)                    \
+    if (((flags)&MSG_DONTWAIT) || !fd_blocks(fd))              \
+        return REAL_CALL(flags);                               \
+    if (likely(!((flags) & ~RECEIVE_TRIES) && fd_tries(fd))) { \
+        int saved = errno;                                     \
+        ssize_t tried = REAL_CALL((flags) | MSG_DONTWAIT);     \
+        if (tried >= 0 || errno != EAGAIN) {                   \
+            wait_none(CALL_##call, fd, tried);                 \
+            return tried;                                      \
+        }                                                      \
+        errno = saved;                                         \
+    }                                                          \
+    return TIMED_FD(call, fd, REAL_CALL(flags))
+
+/* The rest of a message that did not fit at once. As in the kernel, an error after a part was taken shows at the next
+ * call only. */
+static ssize_t send_rest(enum call_number call, int fd, const char *rest, size_t size, int flags, ssize_t done)
+{
+    int saved = errno;
+    uint64_t begin = wait_begin();
+    ssize_t result = REAL(send)(fd, rest, size, flags | MSG_NOSIGNAL);
+    wait_end_fd(call, fd, begin, result);
+    if (result < 0) {
+        errno = saved;
+        return done;
+    }
+    return done + result;
+}
+
+static ssize_t send_blocking(enum call_number call, int fd, const void *buffer, size_t size, int flags)
+{
+    if (likely(!(flags & ~SEND_TRIES))) {
+        int saved = errno;
+        ssize_t tried = REAL(send)(fd, buffer, size, flags | MSG_DONTWAIT);
+        if (likely(tried == (ssize_t)size) || (tried < 0 && errno != EAGAIN)) {
+            wait_none(call, fd, tried);
+            return tried;
+        }
+        if (tried > 0)
+            return send_rest(call, fd, (const char *)buffer + tried, size - (size_t)tried, flags, tried);
+        errno = saved;
+    }
+    uint64_t begin = wait_begin();
+    ssize_t result = REAL(send)(fd, buffer, size, flags);
+    wait_end_fd(call, fd, begin, result);
+    return result;
+}
+
 EXPORT ssize_t send(int fd, const void *buffer, size_t size, int flags)
 {
     if ((flags & MSG_DONTWAIT) || !fd_blocks(fd))
         return REAL(send)(fd, buffer, size, flags);
-    return TIMED_FD(send, fd, REAL(send)(fd, buffer, size, flags));
+    return send_blocking(CALL_send, fd, buffer, size, flags);
 }
 
 EXPORT ssize_t recv(int fd, void *buffer, size_t size, int flags)
 {
-    if ((flags & MSG_DONTWAIT) || !fd_blocks(fd))
-        return REAL(recv)(fd, buffer, size, flags);
-    return TIMED_FD(recv, fd, REAL(recv)(fd, buffer, size, flags));
+#define REAL_RECV(f) REAL(recv)(fd, buffer, size, (f))
+    RECEIVE(recv, fd, flags, REAL_RECV);
 }
 
 EXPORT ssize_t __recv_chk(int fd, void *buffer, size_t size, size_t object, int flags)
 {
-    if ((flags & MSG_DONTWAIT) || !fd_blocks(fd))
-        return REAL(__recv_chk)(fd, buffer, size, object, flags);
-    return TIMED_FD(recv, fd, REAL(__recv_chk)(fd, buffer, size, object, flags));
+#define REAL_RECV_CHK(f) REAL(__recv_chk)(fd, buffer, size, object, (f))
+    RECEIVE(recv, fd, flags, REAL_RECV_CHK);
 }
 
 EXPORT ssize_t sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address,
@@ -91,22 +154,22 @@ EXPORT ssize_t sendto(int fd, const void *buffer, size_t size, int flags, const 
 {
     if ((flags & MSG_DONTWAIT) || !fd_blocks(fd))
         return REAL(sendto)(fd, buffer, size, flags, address, length);
+    if (!address)
+        return send_blocking(CALL_sendto, fd, buffer, size, flags);
     return TIMED_FD(sendto, fd, REAL(sendto)(fd, buffer, size, flags, address, length));
 }
 
 EXPORT ssize_t recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length)
 {
-    if ((flags & MSG_DONTWAIT) || !fd_blocks(fd))
-        return REAL(recvfrom)(fd, buffer, size, flags, address, length);
-    return TIMED_FD(recvfrom, fd, REAL(recvfrom)(fd, buffer, size, flags, address, length));
+#define REAL_RECVFROM(f) REAL(recvfrom)(fd, buffer, size, (f), address, length)
+    RECEIVE(recvfrom, fd, flags, REAL_RECVFROM);
 }
 
 EXPORT ssize_t __recvfrom_chk(int fd, void *buffer, size_t size, size_t object, int flags, struct sockaddr *address,
                               socklen_t *length)
 {
-    if ((flags & MSG_DONTWAIT) || !fd_blocks(fd))
-        return REAL(__recvfrom_chk)(fd, buffer, size, object, flags, address, length);
-    return TIMED_FD(recvfrom, fd, REAL(__recvfrom_chk)(fd, buffer, size, object, flags, address, length));
+#define REAL_RECVFROM_CHK(f) REAL(__recvfrom_chk)(fd, buffer, size, object, (f), address, length)
+    RECEIVE(recvfrom, fd, flags, REAL_RECVFROM_CHK);
 }
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)

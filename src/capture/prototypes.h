@@ -47,6 +47,8 @@ int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t object);
 int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t object);
 size_t __fread_chk(void *buffer, size_t object, size_t size, size_t count, FILE *stream);
 char *__fgets_chk(char *buffer, size_t object, int size, FILE *stream);
+__sighandler_t __sysv_signal(int signal, __sighandler_t action);
+__sighandler_t bsd_signal(int signal, __sighandler_t action);
 int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
 int __openat_2(int dir, const char *path, int flags);

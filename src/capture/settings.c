@@ -27,6 +27,7 @@ static const struct row {
      "a time from 1us to 10s, such as 1ms"},
     {"CPROBE_STALL", SETTING_TIME, offsetof(struct settings, stall_ns), 100000, UINT64_C(3600000000000),
      "a time from 100us to 1h, such as 10ms"},
+    {"CPROBE_STALL_STACKS", SETTING_BOOL, offsetof(struct settings, stall_stacks), 0, 1, "0 or 1"},
     {"CPROBE_QUIET", SETTING_BOOL, offsetof(struct settings, quiet), 0, 1, "0 or 1"},
     {"CPROBE_SUMMARY", SETTING_BOOL, offsetof(struct settings, summary), 0, 1, "0 or 1"},
     {"CPROBE_ROOT", SETTING_NUMBER, offsetof(struct settings, root), 0, UINT32_MAX, "a process id (set by cprobe)"},
@@ -176,7 +177,7 @@ static void read_variable(struct settings *s, const char *variable, void (*compl
 
 void settings_read(struct settings *s, char *const *environment, void (*complain)(const char *text))
 {
-    *s = (struct settings){.max_size = UINT64_C(64) << 20, .sample_ns = 1000000, .stall_ns = 10000000};
+    *s = (struct settings){.max_size = UINT64_C(64) << 20, .sample_ns = 1000000, .stall_ns = 10000000, .stall_stacks = true};
     parse_path("cprobe.data", s->dir);
     for (char *const *e = environment; e && *e; e++)
         if (strncmp(*e, "CPROBE_", 7) == 0)

@@ -13,6 +13,7 @@ struct settings {
     uint64_t max_size;           /* bytes */
     uint64_t sample_ns;          /* mean of the sampler's distribution */
     uint64_t stall_ns;           /* turns at least this long are recorded */
+    bool stall_stacks;           /* stacks of computing loop threads in long turns, oncpu.h */
     bool quiet;
     bool summary;
     uint32_t root; /* process id of the run's first recorded process, 0: this is it */

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "base/sys.h"
+#include "capture/oncpu.h"
 #include "capture/real.h"
 #include "capture/recorder.h"
 #include "capture/slots.h"
@@ -120,11 +121,13 @@ void thread_exit(void *value)
     if (!t->slot || load_relaxed(&recorder.writer.frozen))
         return;
     t->ended = 1;
+    oncpu_unwatch(t);
     thread_complete(t, clock_now());
     writer_ring_release(&recorder.writer, t->ring);
     slot_give(t->slot);
     t->slot = NULL;
     t->ring = NULL;
+    memset(t->recent, 0, sizeof(t->recent));
     if (t->scratch)
         sys_munmap(t->scratch, sizeof(*t->scratch));
     t->scratch = NULL;
@@ -134,7 +137,9 @@ void thread_forked(struct thread *t)
 {
     struct unwind_bounds stack = t->stack;
     struct scratch *scratch = t->scratch;
+    void *alternate_stack = t->alternate_stack; /* timers are not inherited, memory is */
     memset(t, 0, sizeof(*t));
+    t->alternate_stack = alternate_stack;
     t->stack = stack;
     t->scratch = scratch;
     t->start_ns = clock_now();

@@ -18,7 +18,7 @@
 #include "capture/unwind.h"
 #include "trace/format.h"
 
-#define THREAD_COUNTER_SEGMENTS 8
+#define THREAD_RECENT 8
 
 struct slot; /* slots.h */
 
@@ -36,7 +36,11 @@ struct thread {
     uint8_t in_vfork;    /* this is a vfork child using its parent's memory: record nothing, change nothing */
     uint8_t ended;       /* the slot was given back at thread exit */
     uint8_t rounds;      /* destructor rounds seen */
+    uint8_t watched;     /* oncpu.h: a timer was asked for */
+    uint8_t has_timer;
     uint32_t tid;
+    int32_t timer;         /* kernel's timer id */
+    void *alternate_stack; /* signal stack given to the thread by oncpu.c */
     struct slot *slot;
     struct segment *ring;
     uint64_t random;     /* xorshift state */
@@ -48,6 +52,7 @@ struct thread {
     struct unwind_bounds stack;
     struct scratch *scratch; /* stack.h */
     struct turn turns[TRACE_SITES];
+    struct trace_counter *recent[THREAD_RECENT]; /* counters used last, by call; within slot */
 };
 
 extern TLS_INITIAL_EXEC struct thread thread_self;

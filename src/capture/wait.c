@@ -5,11 +5,13 @@
 
 #include "capture/endpoint.h"
 #include "capture/fdtable.h"
+#include "capture/oncpu.h"
 #include "capture/python.h"
 #include "capture/sampler.h"
 #include "capture/slots.h"
 #include "capture/stack.h"
 
+#define LOOP_TURNS 8              /* a thread that went round so often is worth watching while it computes */
 #define CPU_INTERVAL_NS 10000000u /* how often a loop thread's CPU clock is read */
 
 /* ---- turns of event loops --------------------------------------------------------------------------------------- */
@@ -92,6 +94,8 @@ static uint32_t site_wait(struct thread *t, const struct wait *w, uint64_t now)
         if (duration >= recorder.settings.stall_ns)
             turn_record(t, turn, w->begin_ns, site->endpoint);
     }
+    if (unlikely(!t->watched) && site->turns >= LOOP_TURNS)
+        oncpu_watch(t);
     site->max_fds = w->fds > site->max_fds ? w->fds : site->max_fds;
     site->waits++;
     site->idle_ns += now - w->begin_ns;
@@ -191,6 +195,41 @@ void wait_end(const struct wait *w)
             t->blocked_ns += duration; /* for the turns of other sites */
             site_leave(t, w, now);
         }
+    }
+    thread_leave(t);
+}
+
+/* The counter of a call that did not wait, mostly the one that this thread used last for such a call. */
+static struct trace_counter *recent_counter(struct thread *t, enum call_number call, uint16_t flags, uint32_t endpoint)
+{
+    struct trace_counter **recent = &t->recent[(unsigned)call % THREAD_RECENT];
+    struct trace_counter *c = *recent;
+    if (likely(c && c->call == call && c->endpoint == endpoint && c->flags == flags))
+        return c;
+    uint64_t now = clock_now();
+    if (!t->slot && !thread_prepare(t, now))
+        return NULL;
+    c = slot_counter(t->slot, (uint16_t)call, flags, endpoint);
+    if (c && !c->count)
+        c->first_ns = c->last_ns = now;
+    *recent = c;
+    return c;
+}
+
+void wait_none(enum call_number call, int fd, long result)
+{
+    struct thread *t = &thread_self;
+    if (unlikely(!recorder_on() || t->in_vfork || thread_mark_holds(t, t->composite, FRAME_ADDRESS)))
+        return;
+    if (unlikely(!thread_enter(t, FRAME_ADDRESS))) {
+        writer_lose(&recorder.writer, TRACE_LOST_NESTED, 1);
+        return;
+    }
+    struct trace_counter *c = recent_counter(t, call, fd_wait_flags(fd), fd_endpoint(fd, false));
+    if (likely(c != NULL)) {
+        c->bytes += result > 0 ? (uint64_t)result : 0;
+        c->failed += result < 0;
+        store_release(&c->count, c->count + 1);
     }
     thread_leave(t);
 }

@@ -54,7 +54,9 @@ void wait_end(const struct wait *w);
 
 /* A call on one descriptor: result < 0 failed with errno, else the number of bytes. */
 void wait_end_fd(enum call_number call, int fd, uint64_t begin_ns, long result);
-/* The same where the result is not a number of bytes. */
+/* A call that was answered at once: counted, without time. */
+void wait_none(enum call_number call, int fd, long result);
+/* wait_end_fd where the result is not the number of bytes. */
 void wait_end_bytes(enum call_number call, int fd, uint64_t begin_ns, long result, uint64_t bytes);
 /* connect: names the descriptor's peer. One in non-blocking mode did not wait: it is counted, without time. */
 void wait_end_connect(int fd, uint64_t begin_ns, int result, const struct sockaddr *address, socklen_t length,

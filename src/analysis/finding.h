@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the rules find and the reporters print. Field by field this is the JSON that users' programs read. Reporters get a
+ * struct report and nothing else. Everything is owned by the report and freed with it.
+ */
+#ifndef CPROBE_ANALYSIS_FINDING_H
+#define CPROBE_ANALYSIS_FINDING_H
+
+#include "analysis/symbols.h"
+
+enum severity { SEVERITY_NOTE, SEVERITY_WARNING, SEVERITY_ERROR };
+
+struct process_info { uint32_t pid; uint32_t ppid; const char *exe, *cmdline, *host; };
+struct thread_info { uint32_t tid; const char *name; bool loop; };
+struct peer { const char *protocol; /* "unknown" until the wire is read */ const char *family; /* inet, inet6, unix, file, … */
+              const char *address; };
+
+struct finding_stack { const char *role; const struct stack *stack; uint64_t count; uint64_t total_ns; };
+
+enum evidence_type { EVIDENCE_U64, EVIDENCE_NS, EVIDENCE_RATIO, EVIDENCE_STRING };
+struct evidence { const char *key; enum evidence_type type; uint64_t u64; double ratio; const char *string; };
+
+struct finding {
+    const char *rule;
+    enum severity severity;
+    uint64_t id; /* fingerprint: rule, innermost frames of the user's code and the driver, operation */
+    const char *title;
+    const char *remedy;
+    uint64_t count, total_ns, max_ns, p99_ns;
+    struct process_info process;
+    struct thread_info thread;
+    const struct peer *peer;      /* NULL: none */
+    const char *operation;        /* NULL: unknown */
+    struct finding_stack *stacks; /* heaviest first */
+    size_t stack_count;
+    struct evidence *evidence;
+    size_t evidence_count;
+    uint64_t first_real_ns, last_real_ns; /* CLOCK_REALTIME */
+};
+
+struct blocked_by { const char *module; const struct peer *peer; uint64_t total_ns, count; };
+
+enum loop_verdict { LOOP_IDLE, LOOP_BLOCKED, LOOP_SATURATED };
+struct loop {
+    struct process_info process;
+    struct thread_info thread;
+    const char *kind; /* libev, gevent, libuv, uvloop, asyncio, node, epoll, poll, select … */
+    uint64_t wall_ns, idle_ns, oncpu_ns, blocked_ns, turns, turn_p99_ns, turn_max_ns;
+    enum loop_verdict verdict;
+    struct blocked_by *blocked_by; /* most first */
+    size_t blocked_by_count;
+};
+
+struct endpoint {
+    struct peer peer;
+    uint64_t connects, calls, wait_ns, bytes_in, bytes_out;
+};
+
+struct process_row {
+    struct process_info info;
+    const char *state; /* "recording", "finished", "killed", "disabled: …" */
+    uint64_t start_real_ns, end_real_ns;
+    uint32_t threads;
+};
+
+struct report {
+    struct finding *findings; size_t finding_count; /* worst first */
+    struct loop *loops; size_t loop_count;
+    struct endpoint *endpoints; size_t endpoint_count; /* most waited for first */
+    struct process_row *processes; size_t process_count;
+    const char **warnings; size_t warning_count; /* notes, damage, symbol problems: one sentence each */
+    uint64_t lost[TRACE_LOST_CAUSES];
+    const char *verdict; /* the sentence that the report opens with */
+};
+
+#endif

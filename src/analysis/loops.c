@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How the time of each loop was spent: loops.h. */
+#include "analysis/loops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/findings.h"
+#include "analysis/problem.h"
+
+#define BLOCKERS_MAX 16      /* rows of blocked_by that are kept */
+#define IDLE_SHARE_FULL 0.15 /* a loop that is idle less than this has no time left */
+#define BLOCKED_SHARE_MUCH 0.10
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* CPU time per wall time as measured, for the loop's life. The measured span may include the start-up, whose CPU time
+   does not belong here, so what idle and blocked time leave over is the limit. */
+static uint64_t oncpu_of(const struct model_thread *thread, const struct loop_times *times)
+{
+    const struct trace_thread_slot *slot = thread->source->slot;
+    uint64_t spent = times->idle_ns + times->blocked_ns;
+    uint64_t rest = times->wall_ns > spent ? times->wall_ns - spent : 0;
+    if (slot->cpu_last_at_ns <= slot->cpu_first_at_ns || slot->cpu_last_ns < slot->cpu_first_ns)
+        return rest;
+    double rate =
+        (double)(slot->cpu_last_ns - slot->cpu_first_ns) / (double)(slot->cpu_last_at_ns - slot->cpu_first_at_ns);
+    return smaller((uint64_t)((rate < 1 ? rate : 1) * (double)times->wall_ns), rest);
+}
+
+static bool row_blocks_loop(const struct wait_row *row, const struct model_thread *thread)
+{
+    return row->thread == thread && row->phase == PHASE_LOOP && row->count > 0;
+}
+
+struct loop_times loop_times_of(const struct model *model, const struct model_thread *thread)
+{
+    struct loop_times times = {.wall_ns = thread_wall_ns(thread)};
+    double blocked = 0, runtime = 0;
+    times.idle_ns = smaller(thread->idle_ns, times.wall_ns);
+    for (size_t i = 0; i < model->waits.count; i++) {
+        const struct wait_row *row = &model->waits.rows[i];
+        if (!row_blocks_loop(row, thread))
+            continue;
+        blocked += row->total_ns;
+        if (wait_is_runtime(row))
+            runtime += row->total_ns;
+    }
+    times.blocked_ns = smaller((uint64_t)(blocked + 0.5), times.wall_ns - times.idle_ns);
+    times.runtime_ns = smaller((uint64_t)(runtime + 0.5), times.blocked_ns);
+    times.oncpu_ns = oncpu_of(thread, &times);
+    return times;
+}
+
+/* Who a row is attributed to: the driver's module, else that of the user's code, else the runtime or the call's name.
+ */
+static const char *row_module(struct model *model, const struct wait_row *row, struct arena *arena)
+{
+    const struct model_process *process = row->thread->process;
+    const char *call = trace_call_name(row->call);
+    if (wait_is_runtime(row))
+        return arena_format(arena, "%s (runtime)", process->program);
+    const struct stack *stack = symbols_stack(model->symbols, process->trace, row->stack, row->call);
+    struct place place = place_of(stack, process->program);
+    if (place.driver)
+        return place.driver->module;
+    if (place.user)
+        return place.user->module;
+    return stack->count > 0 ? stack->frames[0].module : call ? call : "unknown";
+}
+
+static bool peer_equal(const struct peer *a, const struct peer *b)
+{
+    return a == b || (a && b && strcmp(a->address, b->address) == 0 && strcmp(a->family, b->family) == 0);
+}
+
+static void blocker_add(struct blocked_by **list, size_t *count, size_t *capacity, const struct blocked_by *one)
+{
+    for (size_t i = 0; i < *count; i++) {
+        struct blocked_by *known = &(*list)[i];
+        if (strcmp(known->module, one->module) == 0 && peer_equal(known->peer, one->peer)) {
+            known->total_ns += one->total_ns;
+            known->count += one->count;
+            return;
+        }
+    }
+    *list = memory_grow(*list, *count, capacity, sizeof(**list));
+    (*list)[(*count)++] = *one;
+}
+
+static int blocker_compare(const void *left, const void *right)
+{
+    const struct blocked_by *a = left, *b = right;
+    if (a->total_ns != b->total_ns)
+        return a->total_ns > b->total_ns ? -1 : 1;
+    return strcmp(a->module, b->module);
+}
+
+static void blockers_report(struct model *model, const struct model_thread *thread, struct loop *loop,
+                            struct arena *arena)
+{
+    struct blocked_by *list = NULL;
+    size_t count = 0, capacity = 0;
+    for (size_t i = 0; i < model->waits.count; i++) {
+        const struct wait_row *row = &model->waits.rows[i];
+        if (!row_blocks_loop(row, thread))
+            continue;
+        struct blocked_by one = {row_module(model, row, arena), peer_of(thread->process, row->endpoint, arena),
+                                 (uint64_t)(row->total_ns + 0.5), (uint64_t)(row->count + 0.5)};
+        blocker_add(&list, &count, &capacity, &one);
+    }
+    if (count > 0)
+        qsort(list, count, sizeof(*list), blocker_compare);
+    loop->blocked_by_count = count < BLOCKERS_MAX ? count : BLOCKERS_MAX;
+    loop->blocked_by = arena_get(arena, loop->blocked_by_count * sizeof(*list));
+    if (count > 0)
+        memcpy(loop->blocked_by, list, loop->blocked_by_count * sizeof(*list));
+    free(list);
+}
+
+/* 99 of 100 turns were shorter; turns are spread evenly over their bucket [2^i, 2^(i+1)) for want of better knowledge.
+ */
+static uint64_t turn_p99(const struct trace_site *site)
+{
+    double total = 0, seen = 0;
+    for (size_t i = 0; i < TURN_BUCKETS; i++)
+        total += site->turn_hist[i];
+    for (size_t i = 0; i < TURN_BUCKETS; i++) {
+        double here = site->turn_hist[i];
+        if (here > 0 && seen + here >= 0.99 * total) {
+            double low = (double)(UINT64_C(1) << i);
+            double value = low + low * (0.99 * total - seen) / here;
+            return value < (double)site->turn_max_ns ? (uint64_t)value : site->turn_max_ns;
+        }
+        seen += here;
+    }
+    return 0;
+}
+
+static enum loop_verdict loop_judge(const struct loop *loop)
+{
+    double wall = (double)loop->wall_ns;
+    if ((double)loop->idle_ns < IDLE_SHARE_FULL * wall)
+        return loop->oncpu_ns >= loop->blocked_ns ? LOOP_SATURATED : LOOP_BLOCKED;
+    return (double)loop->blocked_ns >= BLOCKED_SHARE_MUCH * wall ? LOOP_BLOCKED : LOOP_IDLE;
+}
+
+static void loop_fill(struct model *model, const struct model_thread *thread, struct loop *loop, struct arena *arena)
+{
+    struct loop_times times = loop_times_of(model, thread);
+    *loop = (struct loop){.process = process_info_of(thread->process),
+                          .thread = thread_info_of(thread),
+                          .kind = thread->loop_kind,
+                          .wall_ns = times.wall_ns,
+                          .idle_ns = times.idle_ns,
+                          .oncpu_ns = times.oncpu_ns,
+                          .blocked_ns = times.blocked_ns,
+                          .turns = thread->site->turns,
+                          .turn_p99_ns = turn_p99(thread->site),
+                          .turn_max_ns = thread->site->turn_max_ns};
+    loop->verdict = loop_judge(loop);
+    blockers_report(model, thread, loop, arena);
+}
+
+/* Least idle first. */
+static int loop_compare(const void *left, const void *right)
+{
+    const struct loop *a = left, *b = right;
+    double x = (double)a->idle_ns / (double)a->wall_ns, y = (double)b->idle_ns / (double)b->wall_ns;
+    if (x != y)
+        return x < y ? -1 : 1;
+    if (a->process.pid != b->process.pid)
+        return a->process.pid < b->process.pid ? -1 : 1;
+    return a->thread.tid < b->thread.tid ? -1 : a->thread.tid > b->thread.tid;
+}
+
+struct loop *loops_report(struct model *model, struct arena *arena, size_t *count)
+{
+    struct loop *loops;
+    *count = 0;
+    for (size_t i = 0; i < model->process_count; i++) {
+        for (size_t j = 0; j < model->processes[i].thread_count; j++)
+            *count += model->processes[i].threads[j].loop_kind != NULL;
+    }
+    loops = arena_get(arena, *count * sizeof(*loops));
+    *count = 0;
+    for (size_t i = 0; i < model->process_count; i++) {
+        for (size_t j = 0; j < model->processes[i].thread_count; j++) {
+            if (model->processes[i].threads[j].loop_kind)
+                loop_fill(model, &model->processes[i].threads[j], &loops[(*count)++], arena);
+        }
+    }
+    if (*count > 0)
+        qsort(loops, *count, sizeof(*loops), loop_compare);
+    return loops;
+}

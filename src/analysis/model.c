@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "analysis/model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/loops.h"
+#include "analysis/symbols_class.h"
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The last moment at which the recording shows that the thread did anything. */
+static uint64_t thread_last_sign(const struct trace_thread *thread)
+{
+    uint64_t last = later(thread->slot->start_ns, thread->slot->cpu_last_at_ns);
+    last = later(last, thread->slot->end_ns);
+    for (size_t i = 0; i < TRACE_SITES; i++)
+        last = later(last, thread->slot->sites[i].last_ns);
+    for (size_t i = 0; i < thread->counter_count; i++)
+        last = later(last, thread->counters[i].last_ns);
+    return last;
+}
+
+static int thread_compare(const void *left, const void *right)
+{
+    const struct model_thread *a = left, *b = right;
+    if (a->source->number != b->source->number)
+        return a->source->number < b->source->number ? -1 : 1;
+    return 0;
+}
+
+static void thread_read(struct model_process *process, struct model_thread *thread, const struct trace_thread *source,
+                        struct arena *arena)
+{
+    const struct trace_thread_slot *slot = source->slot;
+    thread->process = process;
+    thread->source = source;
+    thread->tid = slot->tid;
+    thread->name = arena_format(arena, "%.*s", (int)sizeof(slot->name), slot->name);
+    if (slot->tid == 0)
+        thread->name = "ended threads";
+    else if (thread->name[0] == '\0')
+        thread->name = process->source->info->comm;
+    thread->first_ns = slot->start_ns;
+    thread->last_ns = thread_last_sign(source);
+}
+
+static void process_read(struct model *model, struct model_process *process, struct source *source, size_t *ordinal)
+{
+    size_t count = trace_thread_count(source->trace);
+    process->source = source;
+    process->trace = source->trace;
+    process->program = symbols_class_base(source->info->exe[0] ? source->info->exe : source->info->comm);
+    process->end_ns = source->info->end_mono_ns;
+    process->second_python_ns = UINT64_MAX;
+    process->threads = arena_get(model->arena, count * sizeof(*process->threads));
+    process->thread_count = count;
+    for (size_t i = 0; i < count; i++)
+        thread_read(process, &process->threads[i], trace_thread_at(source->trace, i), model->arena);
+    if (count > 0)
+        qsort(process->threads, count, sizeof(*process->threads), thread_compare);
+    for (size_t i = 0; i < count; i++)
+        process->threads[i].ordinal = (*ordinal)++;
+}
+
+struct model *model_new(struct session *session, struct symbols *symbols, const struct analysis_options *options,
+                        struct arena *arena)
+{
+    struct model *model = memory_get(1, sizeof(*model));
+    size_t ordinal = 0;
+    *model = (struct model){.session = session, .symbols = symbols, .options = options, .arena = arena};
+    model->waits.long_limit_ns = options->io_file_wait;
+    model->process_count = session->source_count;
+    model->processes = arena_get(arena, model->process_count * sizeof(*model->processes));
+    for (size_t i = 0; i < model->process_count; i++) {
+        process_read(model, &model->processes[i], &session->sources[i], &ordinal);
+        loops_learn(model, &model->processes[i]);
+    }
+    return model;
+}
+
+void model_free(struct model *model)
+{
+    if (!model)
+        return;
+    waits_free(&model->waits);
+    free(model);
+}
+
+struct model_process *model_process_of(struct model *model, const struct source *source)
+{
+    return &model->processes[source - model->session->sources];
+}
+
+static struct model_thread *slot_find(struct model_process *process, uint32_t slot)
+{
+    size_t low = 0, high = process->thread_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (process->threads[middle].source->number < slot)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < process->thread_count && process->threads[low].source->number == slot ? &process->threads[low] : NULL;
+}
+
+struct model_thread *model_thread_find(struct model_process *process, uint32_t slot, uint32_t tid)
+{
+    struct model_thread *thread = slot_find(process, slot);
+    if (thread && thread->tid == tid)
+        return thread;
+    for (size_t i = 0; i < process->thread_count; i++) {
+        if (process->threads[i].tid == 0)
+            return &process->threads[i];
+    }
+    return NULL;
+}
+
+bool thread_owns_site(const struct model_thread *thread, uint32_t endpoint)
+{
+    for (size_t i = 0; i < TRACE_SITES; i++) {
+        if ((thread->own_sites >> i & 1) && thread->source->slot->sites[i].endpoint == endpoint)
+            return true;
+    }
+    return false;
+}
+
+enum wait_phase thread_phase(const struct model_thread *thread, uint64_t begin_ns)
+{
+    if (!thread->loop_kind)
+        return PHASE_LOOP;
+    if (begin_ns < thread->loop_first_ns)
+        return PHASE_BEFORE;
+    return begin_ns >= thread->loop_end_ns ? PHASE_AFTER : PHASE_LOOP;
+}
+
+uint64_t thread_life_ns(const struct model_thread *thread)
+{
+    return thread->last_ns > thread->first_ns ? thread->last_ns - thread->first_ns : 1;
+}
+
+uint64_t thread_wall_ns(const struct model_thread *thread)
+{
+    if (!thread->loop_kind)
+        return thread_life_ns(thread);
+    return thread->loop_end_ns > thread->loop_first_ns ? thread->loop_end_ns - thread->loop_first_ns : 1;
+}
+
+static void python_note(struct model_thread *thread, uint32_t stack)
+{
+    struct trace_stack_view view;
+    if (thread->runs_python || stack == 0)
+        return;
+    thread->runs_python = trace_stack_find(thread->process->trace, stack, &view) == 0 && view.python_count > 0;
+}
+
+/* Waits of nested calls (the resolver's own sockets) are inside another recorded wait and in no counter. */
+static void wait_take(struct model *model, struct model_process *process, const struct event_wait *wait)
+{
+    struct model_thread *thread = model_thread_find(process, wait->slot, wait->tid);
+    if (!thread || (wait->flags & WAIT_NESTED))
+        return;
+    python_note(thread, wait->stack);
+    if ((wait->flags & WAIT_WAITSET) && thread_owns_site(thread, wait->endpoint))
+        return;
+    waits_add(&model->waits, thread, thread_phase(thread, wait->header.time_ns), wait);
+}
+
+void model_event(struct model *model, const struct source *source, const union trace_event *event)
+{
+    if (event->header.type == EVENT_WAIT)
+        wait_take(model, model_process_of(model, source), &event->wait);
+}
+
+/* The start of the second thread that runs Python. */
+static void python_count(struct model_process *process)
+{
+    uint64_t first = UINT64_MAX, second = UINT64_MAX;
+    for (size_t i = 0; i < process->thread_count; i++) {
+        const struct model_thread *thread = &process->threads[i];
+        if (!thread->runs_python)
+            continue;
+        process->python_threads++;
+        if (thread->first_ns < first) {
+            second = first;
+            first = thread->first_ns;
+        } else if (thread->first_ns < second) {
+            second = thread->first_ns;
+        }
+    }
+    process->second_python_ns = second;
+}
+
+void model_finish(struct model *model)
+{
+    waits_sort(&model->waits);
+    for (size_t i = 0; i < model->process_count; i++) {
+        struct model_process *process = &model->processes[i];
+        python_count(process);
+        for (size_t j = 0; j < process->thread_count; j++)
+            waits_calibrate(&model->waits, &process->threads[j]);
+    }
+}

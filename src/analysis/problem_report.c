@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* From a problem to a finding: problem.h. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/problem.h"
+
+#define STACKS_MAX 10 /* the heaviest ones are shown */
+
+static uint64_t rounded(double value)
+{
+    return value > 0 ? (uint64_t)llround(value) : 0;
+}
+
+static uint64_t stack_hash(const struct stack *stack)
+{
+    uint64_t hash = PLACE_HASH_START;
+    for (size_t i = 0; i < stack->count; i++) {
+        const struct frame *frame = &stack->frames[i];
+        hash = place_hash_text(place_hash_text(hash, frame->module), frame->function);
+        hash = (hash ^ frame->line) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+struct stack_sum {
+    uint64_t hash;
+    const struct stack *stack;
+    double count, total_ns;
+};
+
+static int sum_by_hash(const void *left, const void *right)
+{
+    const struct stack_sum *a = left, *b = right;
+    return a->hash < b->hash ? -1 : a->hash > b->hash;
+}
+
+static int sum_by_weight(const void *left, const void *right)
+{
+    const struct stack_sum *a = left, *b = right;
+    if (a->total_ns != b->total_ns)
+        return a->total_ns > b->total_ns ? -1 : 1;
+    return sum_by_hash(left, right);
+}
+
+/* Stacks of the problem, equal ones of different processes taken together, heaviest first. Returns how many. */
+static size_t stacks_sum(const struct problem *problem, struct stack_sum *sums)
+{
+    size_t count = 0, distinct = 0;
+    for (size_t i = 0; i < problem->count; i++) {
+        const struct share *share = &problem->shares[i];
+        if (share->stack->count > 0 && share->row->stack != 0)
+            sums[count++] = (struct stack_sum){stack_hash(share->stack), share->stack, share->count, share->total_ns};
+    }
+    if (count == 0)
+        return 0;
+    qsort(sums, count, sizeof(*sums), sum_by_hash);
+    for (size_t i = 1; i < count; i++) {
+        if (sums[i].hash == sums[distinct].hash) {
+            sums[distinct].count += sums[i].count;
+            sums[distinct].total_ns += sums[i].total_ns;
+        } else {
+            sums[++distinct] = sums[i];
+        }
+    }
+    qsort(sums, distinct + 1, sizeof(*sums), sum_by_weight);
+    return distinct + 1;
+}
+
+static void stacks_report(const struct problem *problem, const char *role, struct finding *finding, struct arena *arena)
+{
+    struct stack_sum *sums = memory_get(problem->count, sizeof(*sums));
+    size_t count = stacks_sum(problem, sums);
+    if (count > STACKS_MAX)
+        count = STACKS_MAX;
+    finding->stacks = arena_get(arena, count * sizeof(*finding->stacks));
+    finding->stack_count = count;
+    for (size_t i = 0; i < count; i++)
+        finding->stacks[i] =
+            (struct finding_stack){role, sums[i].stack, rounded(sums[i].count), rounded(sums[i].total_ns)};
+    free(sums);
+}
+
+static bool kind_is_network(enum endpoint_kind kind)
+{
+    return kind == ENDPOINT_INET || kind == ENDPOINT_INET6 || kind == ENDPOINT_UNIX;
+}
+
+/* The endpoint with most time, those with an address before all others. */
+static void peer_report(const struct problem *problem, struct finding *finding, struct arena *arena)
+{
+    const struct share *best = NULL;
+    bool best_network = false;
+    for (size_t i = 0; i < problem->count; i++) {
+        const struct share *share = &problem->shares[i];
+        bool network = kind_is_network(wait_endpoint_kind(share->row));
+        const struct peer *peer = peer_of(share->row->thread->process, share->row->endpoint, arena);
+        if (!peer ||
+            (best && (network < best_network || (network == best_network && share->total_ns <= best->total_ns))))
+            continue;
+        best = share;
+        best_network = network;
+        finding->peer = peer;
+    }
+}
+
+/* Where the thing waited for has a name of its own: the host looked up, the file, the command. */
+static void operation_report(const struct problem *problem, struct finding *finding)
+{
+    double most = -1;
+    for (size_t i = 0; i < problem->count; i++) {
+        const struct share *share = &problem->shares[i];
+        const struct trace_endpoint *endpoint =
+            trace_endpoint_find(share->row->thread->process->trace, share->row->endpoint);
+        if (!endpoint || endpoint->text[0] == '\0' || share->total_ns <= most ||
+            (endpoint->kind != ENDPOINT_NAME && endpoint->kind != ENDPOINT_FILE && endpoint->kind != ENDPOINT_PROCESS))
+            continue;
+        most = share->total_ns;
+        finding->operation = endpoint->text;
+    }
+}
+
+/* Waits without a sample are known by their number and sum only: all of them count as average. */
+static void distribution_add(struct histogram *all, const struct share *share)
+{
+    double recorded = histogram_weight(&share->row->histogram);
+    if (recorded > 0 && share->count == share->row->count)
+        histogram_merge(all, &share->row->histogram, share->count / recorded);
+    else if (share->count > 0)
+        histogram_add(all, rounded(share->total_ns / share->count), share->count);
+}
+
+static void distribution_of(const struct problem *problem, struct histogram *all)
+{
+    for (size_t i = 0; i < problem->count; i++)
+        distribution_add(all, &problem->shares[i]);
+}
+
+static uint64_t quantile_of(const struct histogram *all, double quantile, uint64_t max_ns)
+{
+    uint64_t value = histogram_quantile(all, quantile);
+    return value < max_ns ? value : max_ns;
+}
+
+static void totals_report(const struct problem *problem, struct finding *finding)
+{
+    double count = 0, total = 0;
+    finding->first_real_ns = UINT64_MAX;
+    for (size_t i = 0; i < problem->count; i++) {
+        const struct share *share = &problem->shares[i];
+        const struct source *source = share->row->thread->process->source;
+        uint64_t first = source_real_ns(source, share->row->first_ns),
+                 last = source_real_ns(source, share->row->last_ns);
+        count += share->count;
+        total += share->total_ns;
+        if (share->max_ns > finding->max_ns)
+            finding->max_ns = share->max_ns;
+        if (first < finding->first_real_ns)
+            finding->first_real_ns = first;
+        if (last > finding->last_real_ns)
+            finding->last_real_ns = last;
+    }
+    finding->count = rounded(count);
+    finding->total_ns = rounded(total);
+}
+
+struct finding *problem_report(const struct problem *problem, const struct problem_part *worst, const char *rule,
+                               const char *role, struct findings *findings)
+{
+    struct finding *finding = findings_add(findings, rule);
+    struct histogram all = {NULL, 0, 0};
+    finding->id = problem->shares[0].id;
+    finding->process = process_info_of(worst->thread->process);
+    finding->thread = thread_info_of(worst->thread);
+    totals_report(problem, finding);
+    distribution_of(problem, &all);
+    finding->p99_ns = quantile_of(&all, 0.99, finding->max_ns);
+    histogram_free(&all);
+    stacks_report(problem, role, finding, findings->arena);
+    peer_report(problem, finding, findings->arena);
+    operation_report(problem, finding);
+    return finding;
+}
+
+static size_t processes_of(const struct problem *problem)
+{
+    size_t count = 0;
+    const struct model_process *last = NULL;
+    for (size_t i = 0; i < problem->count; i++) { /* ordered by thread, hence by process */
+        count += problem->shares[i].row->thread->process != last;
+        last = problem->shares[i].row->thread->process;
+    }
+    return count;
+}
+
+static size_t threads_of(const struct problem *problem)
+{
+    struct problem_part part;
+    size_t count = 0, position = 0;
+    while (problem_parts_next(problem, &position, &part))
+        count++;
+    return count;
+}
+
+static void longest_evidence(const struct problem *problem, struct finding *finding, struct arena *arena)
+{
+    for (size_t i = 0; i < problem->count; i++) {
+        const struct share *share = &problem->shares[i];
+        if (share->max_ns == finding->max_ns && share->row->max_at_ns != 0) {
+            uint64_t real = source_real_ns(share->row->thread->process->source, share->row->max_at_ns);
+            evidence_text(finding, "longest_at", words_time(real, arena));
+            return;
+        }
+    }
+}
+
+void problem_evidence(const struct problem *problem, struct finding *finding, struct findings *findings)
+{
+    const struct share *heaviest = problem_heaviest(problem);
+    struct histogram all = {NULL, 0, 0};
+    uint64_t samples = 0;
+    for (size_t i = 0; i < problem->count; i++)
+        samples += problem->shares[i].row->samples;
+    distribution_of(problem, &all);
+    evidence_text(finding, "category", wait_class_name(heaviest->class));
+    if (heaviest->place.driver)
+        evidence_text(finding, "driver", driver_name(heaviest->place.driver, findings->arena));
+    if (heaviest->place.user)
+        evidence_text(finding, "called_from", words_frame(heaviest->place.user, findings->arena));
+    evidence_time(finding, "p50_ns", quantile_of(&all, 0.5, finding->max_ns));
+    longest_evidence(problem, finding, findings->arena);
+    evidence_count(finding, "processes", processes_of(problem));
+    evidence_count(finding, "threads", threads_of(problem));
+    evidence_count(finding, "sampled", samples);
+    histogram_free(&all);
+}

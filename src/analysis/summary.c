@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "analysis/summary.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/findings.h"
+#include "base/compiler.h"
+
+/* ---- endpoints ---- */
+
+struct endpoint_list {
+    struct endpoint *list;
+    size_t count, capacity;
+};
+
+static struct endpoint *endpoint_get(struct endpoint_list *all, const char *family, const char *address)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        if (strcmp(all->list[i].peer.address, address) == 0 && strcmp(all->list[i].peer.family, family) == 0)
+            return &all->list[i];
+    }
+    all->list = memory_grow(all->list, all->count, &all->capacity, sizeof(*all->list));
+    all->list[all->count] = (struct endpoint){.peer = {"unknown", family, address}};
+    return &all->list[all->count++];
+}
+
+/* Peers that the program turned to. Its own clients are no endpoints, there may be thousands of them. */
+static bool endpoint_is_listed(const struct trace_endpoint *endpoint)
+{
+    return endpoint && endpoint->text[0] != '\0' && endpoint->role != ROLE_SERVER && endpoint->role != ROLE_LISTENER &&
+           (endpoint->kind == ENDPOINT_INET || endpoint->kind == ENDPOINT_INET6 || endpoint->kind == ENDPOINT_UNIX);
+}
+
+static bool call_sends(const char *name)
+{
+    static const char *const senders[] = {"send",  "sendto", "sendmsg",  "sendmmsg",
+                                          "write", "writev", "sendfile", "fwrite"};
+    for (size_t i = 0; i < ARRAY_SIZE(senders); i++) {
+        if (strcmp(name, senders[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void counter_add(struct endpoint *endpoint, const struct trace_counter *counter)
+{
+    const char *call = trace_call_name(counter->call);
+    endpoint->calls += counter->count;
+    endpoint->wait_ns += counter->total_ns;
+    if (!call)
+        return;
+    if (strcmp(call, "connect") == 0)
+        endpoint->connects += counter->count - (counter->failed < counter->count ? counter->failed : counter->count);
+    else if (call_sends(call))
+        endpoint->bytes_out += counter->bytes;
+    else
+        endpoint->bytes_in += counter->bytes;
+}
+
+static int endpoint_compare(const void *left, const void *right)
+{
+    const struct endpoint *a = left, *b = right;
+    if (a->wait_ns != b->wait_ns)
+        return a->wait_ns > b->wait_ns ? -1 : 1;
+    return strcmp(a->peer.address, b->peer.address);
+}
+
+static void endpoints_fill(struct model *model, struct report *report, struct arena *arena)
+{
+    struct endpoint_list all = {NULL, 0, 0};
+    for (size_t i = 0; i < model->process_count; i++) {
+        const struct model_process *process = &model->processes[i];
+        for (size_t j = 0; j < process->thread_count; j++) {
+            const struct trace_thread *thread = process->threads[j].source;
+            for (size_t k = 0; k < thread->counter_count; k++) {
+                const struct trace_counter *counter = &thread->counters[k];
+                const struct trace_endpoint *endpoint = trace_endpoint_find(process->trace, counter->endpoint);
+                if (endpoint_is_listed(endpoint) && !(counter->flags & WAIT_SERVER_SIDE))
+                    counter_add(endpoint_get(&all, family_name(endpoint->kind), endpoint->text), counter);
+            }
+        }
+    }
+    if (all.count > 0)
+        qsort(all.list, all.count, sizeof(*all.list), endpoint_compare);
+    report->endpoint_count = all.count;
+    report->endpoints = arena_get(arena, all.count * sizeof(*all.list));
+    if (all.count > 0)
+        memcpy(report->endpoints, all.list, all.count * sizeof(*all.list));
+    free(all.list);
+}
+
+/* ---- processes ---- */
+
+static const char *disabled_reason(enum trace_reason reason)
+{
+    switch (reason) {
+    case TRACE_REASON_SECCOMP:
+        return "disabled: the process entered a seccomp sandbox";
+    case TRACE_REASON_SPACE:
+        return "disabled: no space left for the recording";
+    case TRACE_REASON_INTERNAL:
+        return "disabled: internal error of the recorder";
+    default:
+        return "disabled";
+    }
+}
+
+static const char *process_state(const struct trace_info *info)
+{
+    if (info->state == TRACE_DISABLED)
+        return disabled_reason(info->reason);
+    if (info->state == TRACE_FINISHED)
+        return info->reason == TRACE_REASON_EXEC ? "replaced by exec" : "finished";
+    return "recording"; /* or ended by a signal: the file looks the same */
+}
+
+static uint32_t threads_of(const struct model_process *process)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < process->thread_count; i++) {
+        const struct trace_thread_slot *slot = process->threads[i].source->slot;
+        count += slot->tid != 0 ? 1 : slot->threads;
+    }
+    return count;
+}
+
+static void processes_fill(struct model *model, struct report *report, struct arena *arena)
+{
+    report->process_count = model->process_count;
+    report->processes = arena_get(arena, model->process_count * sizeof(*report->processes));
+    for (size_t i = 0; i < model->process_count; i++) {
+        const struct model_process *process = &model->processes[i];
+        const struct trace_info *info = process->source->info;
+        report->processes[i] =
+            (struct process_row){.info = process_info_of(process),
+                                 .state = process_state(info),
+                                 .start_real_ns = source_real_ns(process->source, info->start_mono_ns),
+                                 .end_real_ns = source_real_ns(process->source, info->end_mono_ns),
+                                 .threads = threads_of(process)};
+    }
+}
+
+/* ---- warnings and loss ---- */
+
+static bool warning_known(const struct report *report, const char *text)
+{
+    for (size_t i = 0; i < report->warning_count; i++) {
+        if (strcmp(report->warnings[i], text) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void warning_add(struct report *report, size_t *capacity, const char *text, struct arena *arena)
+{
+    if (warning_known(report, text))
+        return;
+    report->warnings = memory_grow(report->warnings, report->warning_count, capacity, sizeof(*report->warnings));
+    report->warnings[report->warning_count++] = arena_copy(arena, text);
+}
+
+/* Every sentence once: a hundred workers may all have said the same. */
+static void warnings_fill(struct model *model, struct report *report, struct arena *arena)
+{
+    struct report list = {.warnings = NULL};
+    size_t capacity = 0;
+    for (size_t i = 0; i < model->session->warning_count; i++)
+        warning_add(&list, &capacity, model->session->warnings[i], arena);
+    for (size_t i = 0; i < model->process_count; i++) {
+        struct trace *trace = model->processes[i].trace;
+        for (size_t j = 0; j < trace_note_count(trace); j++)
+            warning_add(&list, &capacity, trace_note_at(trace, j)->text, arena);
+    }
+    for (size_t i = 0; i < symbols_warning_count(model->symbols); i++)
+        warning_add(&list, &capacity, symbols_warning_at(model->symbols, i), arena);
+    report->warning_count = list.warning_count;
+    report->warnings = arena_get(arena, list.warning_count * sizeof(*list.warnings));
+    if (list.warning_count > 0)
+        memcpy(report->warnings, list.warnings, list.warning_count * sizeof(*list.warnings));
+    free(list.warnings);
+}
+
+void summary_fill(struct model *model, struct report *report, struct arena *arena)
+{
+    endpoints_fill(model, report, arena);
+    processes_fill(model, report, arena);
+    warnings_fill(model, report, arena);
+    for (size_t i = 0; i < model->process_count; i++) {
+        for (size_t j = 0; j < TRACE_LOST_CAUSES; j++)
+            report->lost[j] += model->processes[i].source->info->lost[j];
+    }
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The sentence that a report opens with: are the event loops the bottleneck, and why. */
+#include <string.h>
+
+#include "analysis/findings.h"
+#include "analysis/summary.h"
+
+struct tally {
+    size_t loops, saturated, blocked;
+    const struct loop *worst_blocked; /* the largest blocked share */
+    const struct loop *least_idle;
+    uint32_t cpus; /* of the machine with most loops at their limit */
+};
+
+static double part(uint64_t ns, const struct loop *loop)
+{
+    return loop->wall_ns ? (double)ns / (double)loop->wall_ns : 0;
+}
+
+static struct tally loops_tally(const struct model *model, const struct report *report)
+{
+    struct tally tally = {.loops = report->loop_count};
+    for (size_t i = 0; i < report->loop_count; i++) {
+        const struct loop *loop = &report->loops[i];
+        tally.saturated += loop->verdict == LOOP_SATURATED;
+        tally.blocked += loop->verdict == LOOP_BLOCKED;
+        if (!tally.worst_blocked ||
+            part(loop->blocked_ns, loop) > part(tally.worst_blocked->blocked_ns, tally.worst_blocked))
+            tally.worst_blocked = loop;
+        if (!tally.least_idle || part(loop->idle_ns, loop) < part(tally.least_idle->idle_ns, tally.least_idle))
+            tally.least_idle = loop;
+    }
+    for (size_t i = 0; i < model->process_count; i++) {
+        if (model->processes[i].source->info->cpus > tally.cpus)
+            tally.cpus = model->processes[i].source->info->cpus;
+    }
+    return tally;
+}
+
+static const char *loop_name(const struct loop *loop, struct arena *arena)
+{
+    const char *base = strrchr(loop->process.exe, '/');
+    return arena_format(arena, "the %s loop of %s[%u]", loop->kind, base ? base + 1 : loop->process.exe,
+                        loop->process.pid);
+}
+
+static const char *loop_blocker(const struct loop *loop, struct arena *arena)
+{
+    if (loop->blocked_by_count == 0)
+        return "";
+    const struct blocked_by *by = &loop->blocked_by[0];
+    return by->peer ? arena_format(arena, ", mostly in %s for %s", by->module, by->peer->address)
+                    : arena_format(arena, ", mostly in %s", by->module);
+}
+
+static const char *sentence_blocked(const struct tally *tally, struct arena *arena)
+{
+    const struct loop *loop = tally->worst_blocked;
+    const char *how_many =
+        tally->loops == 1
+            ? "The event loop is"
+            : arena_format(arena, tally->blocked == 1 ? "%zu of %zu event loops is" : "%zu of %zu event loops are",
+                           tally->blocked, tally->loops);
+    return arena_format(
+        arena, "%s blocked below full CPU: %s waits %s of its time outside its own wait%s; on CPU %s, idle %s.",
+        how_many, loop_name(loop, arena), words_share(part(loop->blocked_ns, loop), arena), loop_blocker(loop, arena),
+        words_share(part(loop->oncpu_ns, loop), arena), words_share(part(loop->idle_ns, loop), arena));
+}
+
+static const char *sentence_saturated(const struct tally *tally, struct arena *arena)
+{
+    const struct loop *loop = tally->least_idle;
+    const char *start = arena_format(arena, "%zu of %zu event %s on CPU (nearly) all the time (%s: %s)",
+                                     tally->saturated, tally->loops, tally->saturated == 1 ? "loops is" : "loops are",
+                                     loop_name(loop, arena), words_share(part(loop->oncpu_ns, loop), arena));
+    if (tally->saturated < tally->cpus)
+        return arena_format(arena, "%s while the machine has %u CPUs: too few workers, or too much work in each.",
+                            start, tally->cpus);
+    return arena_format(arena, "%s, as many as the machine has CPUs (%u): make the work cheaper or add machines.",
+                        start, tally->cpus);
+}
+
+static const char *sentence_idle(const struct tally *tally, const struct report *report, struct arena *arena)
+{
+    const struct loop *loop = tally->least_idle;
+    const char *idle = words_share(part(loop->idle_ns, loop), arena);
+    if (report->finding_count > 0)
+        return arena_format(arena,
+                            "The event loops have time left (%s is idle %s of the time), but some requests wait for "
+                            "what is found below.",
+                            loop_name(loop, arena), idle);
+    return arena_format(arena,
+                        "No event loop is the bottleneck: %s is the busiest of %zu and idle %s of the time. Look "
+                        "elsewhere: callers, network, services behind.",
+                        loop_name(loop, arena), tally->loops, idle);
+}
+
+static const char *sentence_no_loop(const struct report *report, struct arena *arena)
+{
+    const char *start = arena_format(arena, "No event loop was found in %zu process%s", report->process_count,
+                                     report->process_count == 1 ? "" : "es");
+    if (report->endpoint_count == 0 || report->endpoints[0].wait_ns == 0)
+        return arena_format(arena, "%s.", start);
+    const struct endpoint *endpoint = &report->endpoints[0];
+    return arena_format(arena, "%s; the threads waited longest for %s: %s in %llu calls.", start,
+                        endpoint->peer.address, words_duration(endpoint->wait_ns, arena),
+                        (unsigned long long)endpoint->calls);
+}
+
+const char *verdict_sentence(const struct model *model, const struct report *report, struct arena *arena)
+{
+    struct tally tally = loops_tally(model, report);
+    if (tally.loops == 0)
+        return sentence_no_loop(report, arena);
+    if (tally.blocked > 0)
+        return sentence_blocked(&tally, arena);
+    if (tally.saturated > 0)
+        return sentence_saturated(&tally, arena);
+    return sentence_idle(&tally, report, arena);
+}

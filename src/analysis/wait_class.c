@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a wait is to the user, by its call and its endpoint: problem.h. */
+#include <fnmatch.h>
+#include <string.h>
+
+#include "analysis/problem.h"
+#include "analysis/symbols_class.h"
+#include "base/compiler.h"
+
+enum endpoint_kind wait_endpoint_kind(const struct wait_row *row)
+{
+    const struct trace_endpoint *endpoint = trace_endpoint_find(row->thread->process->trace, row->endpoint);
+    return endpoint ? endpoint->kind : ENDPOINT_NONE;
+}
+
+/* Name of the call among `names` (NULL at the end). */
+static bool call_is_one_of(uint16_t call, const char *const *names)
+{
+    const char *name = trace_call_name(call);
+    for (; name && *names; names++) {
+        if (strcmp(name, *names) == 0)
+            return true;
+    }
+    return false;
+}
+
+enum wait_class wait_class_of(const struct wait_row *row)
+{
+    switch (trace_call_category(row->call)) {
+    case CALL_SLEEP:
+        return CLASS_SLEEP;
+    case CALL_NAME:
+        return CLASS_NAME;
+    case CALL_FILE:
+        return CLASS_FILE;
+    case CALL_FILELOCK:
+        return CLASS_FILELOCK;
+    case CALL_PROCESS:
+        return CLASS_PROCESS;
+    case CALL_LOCK:
+        return CLASS_LOCK;
+    case CALL_JOIN:
+        return CLASS_JOIN;
+    case CALL_SIGNAL:
+        return CLASS_SIGNAL;
+    case CALL_STREAM:
+        return wait_endpoint_kind(row) == ENDPOINT_FILE ? CLASS_FILE : CLASS_IO;
+    case CALL_READY: /* poll and select without descriptors are sleeps */
+        return row->endpoint == 0 && !(row->flags & WAIT_WAITSET) ? CLASS_SLEEP : CLASS_IO;
+    default:
+        return CLASS_IO;
+    }
+}
+
+const char *wait_class_name(enum wait_class class)
+{
+    static const char *const names[] = {
+        [CLASS_IO] = "io",     [CLASS_SLEEP] = "sleep",        [CLASS_NAME] = "name look-up",
+        [CLASS_FILE] = "file", [CLASS_FILELOCK] = "file lock", [CLASS_PROCESS] = "process",
+        [CLASS_LOCK] = "lock", [CLASS_JOIN] = "thread join",   [CLASS_SIGNAL] = "signal"};
+    return names[class];
+}
+
+bool wait_is_page_cache(const struct wait_row *row)
+{
+    static const char *const flushes[] = {"fsync", "fdatasync", "syncfs", "msync", "sync_file_range", NULL};
+    return wait_class_of(row) == CLASS_FILE && !call_is_one_of(row->call, flushes);
+}
+
+bool wait_is_spawn(const struct wait_row *row)
+{
+    static const char *const spawns[] = {"fork", "vfork", "posix_spawn", "posix_spawnp", NULL};
+    return call_is_one_of(row->call, spawns);
+}
+
+struct runtime_row {
+    const char *module, *calls;
+};
+
+static const struct runtime_row runtimes[] = {
+#define RUNTIME(module, calls) {module, calls},
+#include "analysis/runtime_locks.def"
+#undef RUNTIME
+};
+
+static bool module_is_runtime(const char *path, const char *call)
+{
+    const char *base = symbols_class_base(path);
+    for (size_t i = 0; i < ARRAY_SIZE(runtimes); i++) {
+        if (fnmatch(runtimes[i].module, base, 0) == 0 && fnmatch(runtimes[i].calls, call, 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool wait_is_runtime(const struct wait_row *row)
+{
+    struct trace *trace = row->thread->process->trace;
+    const char *call = trace_call_name(row->call);
+    struct trace_stack_view view;
+    if (trace_call_category(row->call) != CALL_LOCK || !call)
+        return false;
+    if (row->stack ==
+        0) /* too short to be recorded: all such waits are taken for those of the program's runtime, if any */
+        return module_is_runtime(row->thread->process->source->info->exe, call);
+    if (trace_stack_find(trace, row->stack, &view) < 0 || view.native_count == 0)
+        return false;
+    const struct trace_module *module = trace_module_find(trace, view.native[0], view.modules);
+    return module && module_is_runtime(module->path, call);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All waits of a session, added up by who waited, in which call, for what, and from where.
+ *
+ * Samples say how the time is spread over stacks; the recorder's counters say how much there is. waits_finish scales
+ * each counter's samples so that they add up to the counter exactly (Horvitz-Thompson weights, calibrated to the known
+ * total). Memory grows with distinct rows, not with events.
+ */
+#ifndef CPROBE_ANALYSIS_WAITS_H
+#define CPROBE_ANALYSIS_WAITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "analysis/histogram.h"
+#include "trace/reader.h"
+
+struct model_thread;
+
+/* Where in the life of an event loop a wait began. */
+enum wait_phase {
+    PHASE_BEFORE, /* before the loop's first wait: start-up */
+    PHASE_LOOP,   /* also: any wait of a thread that is no event loop */
+    PHASE_AFTER,  /* after the loop's last wait */
+};
+
+struct wait_row {
+    struct model_thread *thread;
+    uint32_t endpoint, stack; /* stack 0: not known */
+    uint16_t call;
+    uint16_t flags; /* WAIT_WAITSET, WAIT_SERVER_SIDE, WAIT_GIL_HELD */
+    enum wait_phase phase;
+
+    /* From samples, weighted; after waits_finish calibrated to the exact counters. */
+    double count, total_ns;
+    double long_count, long_ns; /* the part of it in waits of at least wait_table.long_limit_ns */
+    struct histogram histogram;
+    uint64_t max_ns;
+    uint64_t max_at_ns; /* begin of the longest wait; 0: not recorded */
+    uint64_t samples;
+    uint64_t first_ns, last_ns; /* begin of the first and end of the last sample (without samples: of all) */
+};
+
+/* Zero-initialise, then set long_limit_ns. */
+struct wait_table {
+    uint64_t long_limit_ns;
+    struct wait_row *rows;
+    size_t count, capacity;
+    size_t sorted;   /* rows in order, set by waits_sort; rows behind them have no samples */
+    uint32_t *index; /* hash index: row number + 1 */
+    size_t index_size;
+};
+
+void waits_add(struct wait_table *table, struct model_thread *thread, enum wait_phase phase,
+               const struct event_wait *wait);
+
+/* Calibrates the rows of one thread to its counters and adds rows for counters without any sample. Call waits_sort
+ * first. */
+void waits_calibrate(struct wait_table *table, struct model_thread *thread);
+/* Orders the rows by thread, call, endpoint, flags; the index is gone afterwards, so that waits_add must not follow. */
+void waits_sort(struct wait_table *table);
+void waits_free(struct wait_table *table);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The tables behind the findings: loops, endpoints, processes, warnings, loss.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "report/lost.h"
+#include "report/text.h"
+#include "report/units.h"
+
+#define TABLE_ROWS 20
+#define ENDPOINT_ROWS 10
+#define BLOCKED_BY_ROWS 3
+
+static void heading_write(const char *heading, const char *columns, const struct report_style *style, FILE *out)
+{
+    struct line line;
+
+    line_begin(&line, style);
+    line_ink(&line, INK_BOLD);
+    line_print(&line, "%s", heading);
+    line_ink(&line, INK_NONE);
+    line_end(&line, out);
+    if (!columns)
+        return;
+    line_begin(&line, style);
+    line_ink(&line, INK_DIM);
+    line_print(&line, "%s", columns);
+    line_ink(&line, INK_NONE);
+    line_end(&line, out);
+}
+
+static void more_write(size_t count, size_t shown, const struct report_style *style, FILE *out)
+{
+    struct line line;
+
+    if (count > shown) {
+        line_begin(&line, style);
+        line_print(&line, "  … and %zu more", count - shown);
+        line_end(&line, out);
+    }
+    fputc('\n', out);
+}
+
+static void loop_verdict_write(const struct loop *loop, const struct report_style *style, FILE *out)
+{
+    size_t rows = loop->blocked_by_count < BLOCKED_BY_ROWS ? loop->blocked_by_count : BLOCKED_BY_ROWS;
+    struct line line;
+
+    if (loop->verdict == LOOP_SATURATED) {
+        line_begin(&line, style);
+        line_pad(&line, 10);
+        line_ink(&line, INK_WARNING);
+        line_print(&line, "saturated: this loop has no time left");
+        line_ink(&line, INK_NONE);
+        line_end(&line, out);
+    }
+    for (size_t i = 0; i < rows; i++) {
+        const struct blocked_by *blocked = &loop->blocked_by[i];
+        char total[UNIT_SIZE], count[UNIT_SIZE], share[UNIT_SIZE], peer[512];
+        if (blocked->total_ns < loop->wall_ns / 1000)
+            break; /* most first: the rest is less than 0.1 % as well */
+        line_begin(&line, style);
+        line_pad(&line, 10);
+        line_ink(&line, loop->verdict == LOOP_IDLE ? INK_NONE : INK_WARNING);
+        line_print(&line, "%s by %s", i == 0 ? "blocked" : "    and", blocked->module ? blocked->module : "?");
+        line_ink(&line, INK_NONE);
+        line_print(&line, ": %s (%s), %s time%s", unit_duration(blocked->total_ns, total, sizeof(total)),
+                   unit_part(blocked->total_ns, loop->wall_ns, share, sizeof(share)),
+                   unit_count(blocked->count, count, sizeof(count)), blocked->count == 1 ? "" : "s");
+        if (blocked->peer)
+            line_print(&line, ", for %s", text_peer(blocked->peer, peer, sizeof(peer)));
+        line_end(&line, out);
+    }
+}
+
+static void loop_write(const struct loop *loop, const struct report_style *style, FILE *out)
+{
+    char number[UNIT_SIZE];
+    struct line line;
+
+    line_begin(&line, style);
+    snprintf(number, sizeof(number), "%" PRIu32, loop->thread.tid);
+    line_right(&line, number, 7);
+    line_print(&line, " ");
+    line_text(&line, loop->thread.name, 14, LINE_CUT_END);
+    line_pad(&line, 23);
+    line_text(&line, loop->kind, 8, LINE_CUT_END);
+    line_right(&line, unit_duration(loop->wall_ns, number, sizeof(number)), 42);
+    line_right(&line, unit_part(loop->idle_ns, loop->wall_ns, number, sizeof(number)), 49);
+    line_right(&line, unit_part(loop->oncpu_ns, loop->wall_ns, number, sizeof(number)), 56);
+    line_right(&line, unit_part(loop->blocked_ns, loop->wall_ns, number, sizeof(number)), 64);
+    line_right(&line, unit_count(loop->turns, number, sizeof(number)), 72);
+    line_right(&line, unit_duration(loop->turn_p99_ns, number, sizeof(number)), 80);
+    line_end(&line, out);
+    loop_verdict_write(loop, style, out);
+}
+
+void text_loops(const struct report *report, const struct report_style *style, FILE *out)
+{
+    size_t rows = report->loop_count < TABLE_ROWS ? report->loop_count : TABLE_ROWS;
+
+    if (report->loop_count == 0)
+        return;
+    heading_write("Event loops", " thread name           kind           time   idle on CPU blocked   turns     p99",
+                  style, out);
+    for (size_t i = 0; i < rows; i++)
+        loop_write(&report->loops[i], style, out);
+    more_write(report->loop_count, rows, style, out);
+}
+
+void text_endpoints(const struct report *report, const struct report_style *style, FILE *out)
+{
+    size_t rows = report->endpoint_count < ENDPOINT_ROWS ? report->endpoint_count : ENDPOINT_ROWS;
+
+    if (report->endpoint_count == 0)
+        return;
+    heading_write("Waited for", "  address                        connects    calls      wait  received      sent",
+                  style, out);
+    for (size_t i = 0; i < rows; i++) {
+        const struct endpoint *endpoint = &report->endpoints[i];
+        char text[512];
+        struct line line;
+        line_begin(&line, style);
+        line_print(&line, "  ");
+        line_text(&line, text_peer(&endpoint->peer, text, sizeof(text)), 31, LINE_CUT_START);
+        line_right(&line, unit_count(endpoint->connects, text, sizeof(text)), 41);
+        line_right(&line, unit_count(endpoint->calls, text, sizeof(text)), 50);
+        line_right(&line, unit_duration(endpoint->wait_ns, text, sizeof(text)), 60);
+        line_right(&line, unit_bytes(endpoint->bytes_in, text, sizeof(text)), 70);
+        line_right(&line, unit_bytes(endpoint->bytes_out, text, sizeof(text)), 80);
+        line_end(&line, out);
+    }
+    more_write(report->endpoint_count, rows, style, out);
+}
+
+void text_processes(const struct report *report, const struct report_style *style, FILE *out)
+{
+    size_t rows = report->process_count < TABLE_ROWS ? report->process_count : TABLE_ROWS;
+
+    if (report->process_count == 0)
+        return;
+    heading_write("Processes", "     pid threads  recorded  state             command", style, out);
+    for (size_t i = 0; i < rows; i++) {
+        const struct process_row *row = &report->processes[i];
+        bool ended = row->end_real_ns > row->start_real_ns;
+        const char *command = row->info.cmdline && row->info.cmdline[0] ? row->info.cmdline : row->info.exe;
+        char number[UNIT_SIZE];
+        struct line line;
+        line_begin(&line, style);
+        snprintf(number, sizeof(number), "%" PRIu32, row->info.pid);
+        line_right(&line, number, 8);
+        line_right(&line, unit_count(row->threads, number, sizeof(number)), 16);
+        line_right(&line, ended ? unit_duration(row->end_real_ns - row->start_real_ns, number, sizeof(number)) : "-",
+                   26);
+        line_print(&line, "  ");
+        line_text(&line, row->state, 32, LINE_CUT_END);
+        line_pad(&line, 45);
+        line_print(&line, " ");
+        line_text(&line, command, line_left(&line), LINE_CUT_END);
+        line_end(&line, out);
+    }
+    more_write(report->process_count, rows, style, out);
+}
+
+void text_warnings(const struct report *report, const struct report_style *style, FILE *out)
+{
+    size_t rows = report->warning_count < TABLE_ROWS ? report->warning_count : TABLE_ROWS;
+
+    if (report->warning_count == 0)
+        return;
+    heading_write("Notes", NULL, style, out);
+    for (size_t i = 0; i < rows; i++)
+        text_paragraph(style, "-", 6, report->warnings[i], INK_NONE, 3, out);
+    more_write(report->warning_count, rows, style, out);
+}
+
+void text_lost(const struct report *report, const struct report_style *style, FILE *out)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < lost_cause_count(); i++) {
+        const struct lost_cause *cause = lost_cause_at(i);
+        char count[UNIT_SIZE], text[256];
+        if (report->lost[cause->cause] == 0)
+            continue;
+        if (!any)
+            heading_write("Lost", NULL, style, out);
+        any = true;
+        snprintf(text, sizeof(text), "%s: %s", unit_count(report->lost[cause->cause], count, sizeof(count)),
+                 cause->meaning);
+        text_paragraph(style, cause->key, 18, text, INK_NONE, 3, out);
+    }
+    if (any)
+        fputc('\n', out);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "report/units.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/compiler.h"
+
+#define NS_PER_SECOND UINT64_C(1000000000)
+
+/* Three significant digits of value, which is below 1000. */
+static void digits_print(double value, const char *unit, char *buffer, size_t size)
+{
+    int decimals = value < 9.995 ? 2 : value < 99.95 ? 1 : 0;
+    snprintf(buffer, size, "%.*f %s", decimals, value, unit);
+}
+
+const char *unit_duration(uint64_t ns, char *buffer, size_t size)
+{
+    uint64_t seconds = ns / NS_PER_SECOND + (ns % NS_PER_SECOND >= NS_PER_SECOND / 2);
+
+    if (ns < 1000)
+        snprintf(buffer, size, "%" PRIu64 " ns", ns);
+    else if (ns < 999500)
+        digits_print((double)ns / 1e3, "µs", buffer, size);
+    else if (ns < 999500000)
+        digits_print((double)ns / 1e6, "ms", buffer, size);
+    else if (seconds < 120)
+        digits_print((double)ns / 1e9, "s", buffer, size);
+    else if (seconds < 7200)
+        snprintf(buffer, size, "%" PRIu64 " min %02" PRIu64 " s", seconds / 60, seconds % 60);
+    else
+        snprintf(buffer, size, "%" PRIu64 " h %02" PRIu64 " min", seconds / 3600, seconds / 60 % 60);
+    return buffer;
+}
+
+const char *unit_share(double share, char *buffer, size_t size)
+{
+    double percent = share * 100;
+
+    if (!isfinite(share) || share < 0)
+        snprintf(buffer, size, "?");
+    else if (percent > 0 && percent < 0.1)
+        snprintf(buffer, size, "< 0.1 %%");
+    else
+        snprintf(buffer, size, percent < 99.95 ? "%.1f %%" : "%.0f %%", percent);
+    return buffer;
+}
+
+const char *unit_part(uint64_t part, uint64_t whole, char *buffer, size_t size)
+{
+    if (whole > 0)
+        return unit_share((double)part / (double)whole, buffer, size);
+    snprintf(buffer, size, "-");
+    return buffer;
+}
+
+const char *unit_count(uint64_t count, char *buffer, size_t size)
+{
+    if (count < 1000)
+        snprintf(buffer, size, "%" PRIu64, count);
+    else if (count < 1000000)
+        snprintf(buffer, size, "%" PRIu64 ",%03" PRIu64, count / 1000, count % 1000);
+    else if (count < 999500000)
+        digits_print((double)count / 1e6, "M", buffer, size);
+    else
+        snprintf(buffer, size, "%.2f G", (double)count / 1e9);
+    return buffer;
+}
+
+const char *unit_bytes(uint64_t bytes, char *buffer, size_t size)
+{
+    static const char *const units[] = {"kB", "MB", "GB", "TB"};
+    double value = (double)bytes / 1e3;
+    size_t i = 0;
+
+    if (bytes < 1000) {
+        snprintf(buffer, size, "%" PRIu64 " B", bytes);
+        return buffer;
+    }
+    for (; value >= 999.5 && i + 1 < ARRAY_SIZE(units); i++)
+        value /= 1e3;
+    digits_print(value, units[i], buffer, size);
+    return buffer;
+}
+
+static void time_print(uint64_t real_ns, const char *format, char *buffer, size_t size)
+{
+    time_t seconds = (time_t)(real_ns / NS_PER_SECOND);
+    struct tm parts;
+
+    if (!gmtime_r(&seconds, &parts) || strftime(buffer, size, format, &parts) == 0)
+        buffer[0] = '\0';
+}
+
+const char *unit_rfc3339(uint64_t real_ns, char *buffer, size_t size)
+{
+    char date[UNIT_SIZE];
+
+    time_print(real_ns, "%Y-%m-%dT%H:%M:%S", date, sizeof(date));
+    snprintf(buffer, size, "%s.%03uZ", date, (unsigned)(real_ns % NS_PER_SECOND / 1000000));
+    return buffer;
+}
+
+const char *unit_date(uint64_t real_ns, char *buffer, size_t size)
+{
+    time_print(real_ns, "%Y-%m-%d %H:%M:%S", buffer, size);
+    return buffer;
+}
