@@ -110,11 +110,11 @@ $(O)/cprobe: $(O)/obj/src/cli/main.o $(call archives,$(USES_cli))
 # A unit test links its own folder and those below it. libc stands before the archives, so that the recorder's own
 # definitions of recv and the like are not drawn into a test that only calls them.
 define unit_folder
-$(O)/tests/unit/$(1)/test_%: $(O)/obj/tests/unit/$(1)/test_%.o $(UNIT_SUPPORT) $(call archives,$(USES_$(1)))
+$(O)/tests/unit/$(1)/test_%: $(O)/obj/tests/unit/$(1)/test_%.o $(UNIT_SUPPORT) $(call archives,$(sort trace $(USES_$(1))))
 	@mkdir -p $$(@D)
 	$(say) LINK $$@
 	$(Q)$(CC) $(SANITIZE) -pthread -o $$@ $$< $(UNIT_SUPPORT) -lcmocka -lc \
-	    -Wl,--start-group $(call archives,$(USES_$(1))) -Wl,--end-group $(TOOL_LIBS) -ldl $(UNIT_LIBS_$(1))
+	    -Wl,--start-group $(call archives,$(sort trace $(USES_$(1)))) -Wl,--end-group $(TOOL_LIBS) -ldl $(UNIT_LIBS_$(1))
 endef
 UNIT_LIBS_capture := -lunwind -lunwind-x86_64
 $(foreach f,$(FOLDERS),$(eval $(call unit_folder,$(f))))

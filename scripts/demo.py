@@ -27,7 +27,7 @@ def record(directory, database, cache, driver, client):
     """Serves requests for SECONDS with these drivers under a plain LD_PRELOAD; returns the requests per second."""
     port = free_port()
     env = {"PORT": str(port), "DRIVER": driver, "CACHE": client, "MYSQL_PORT": str(database.port), "MYSQL_PASSWORD": PASSWORD,
-           "MEMCACHED_PORT": str(cache.port)}
+           "MEMCACHED_PORT": str(cache.port), "QUERY_SECONDS": "0.002", "CACHED_BYTES": "100000"}
     with Process([PYTHON, PROGRAMS / "gevent_server.py"], env={**env, **preload(directory)}) as server:
         server.until_listening(port)
         rate = load.wrk(port, "/page", seconds=SECONDS, connections=16)

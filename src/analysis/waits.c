@@ -108,8 +108,8 @@ static int counter_key_compare(const struct wait_row *a, const struct wait_row *
         return a->thread->ordinal < b->thread->ordinal ? -1 : 1;
     if (a->call != b->call)
         return a->call < b->call ? -1 : 1;
-    if (a->endpoint != b->endpoint)
-        return a->endpoint < b->endpoint ? -1 : 1;
+    if (a->counted_as != b->counted_as)
+        return a->counted_as < b->counted_as ? -1 : 1;
     return (a->flags & COUNTER_FLAGS) - (b->flags & COUNTER_FLAGS);
 }
 
@@ -121,13 +121,37 @@ static int row_compare(const void *left, const void *right)
         return order;
     if (a->stack != b->stack)
         return a->stack < b->stack ? -1 : 1;
+    if (a->endpoint != b->endpoint)
+        return a->endpoint < b->endpoint ? -1 : 1;
     if (a->phase != b->phase)
         return a->phase < b->phase ? -1 : 1;
     return a->flags - b->flags;
 }
 
+static bool counter_is_for(const struct trace_counter *counter, const struct wait_row *row, uint32_t endpoint)
+{
+    return counter->endpoint == endpoint && counter->call == row->call &&
+           (counter->flags & COUNTER_FLAGS) == (row->flags & COUNTER_FLAGS);
+}
+
+/* A thread whose counters are full adds up what it waits for anew under ENDPOINT_OVERFLOW. */
+static uint32_t row_counter(const struct wait_row *row)
+{
+    const struct trace_thread *thread = row->thread->source;
+    uint32_t counted_as = row->endpoint;
+    for (size_t i = 0; i < thread->counter_count; i++) {
+        if (counter_is_for(&thread->counters[i], row, row->endpoint))
+            return row->endpoint;
+        if (counter_is_for(&thread->counters[i], row, ENDPOINT_OVERFLOW))
+            counted_as = ENDPOINT_OVERFLOW;
+    }
+    return counted_as;
+}
+
 void waits_sort(struct wait_table *table)
 {
+    for (size_t i = 0; i < table->count; i++)
+        table->rows[i].counted_as = row_counter(&table->rows[i]);
     if (table->count > 0)
         qsort(table->rows, table->count, sizeof(*table->rows), row_compare);
     free(table->index);
@@ -230,6 +254,7 @@ void waits_calibrate(struct wait_table *table, struct model_thread *thread)
             continue;
         struct wait_row key = {.thread = thread,
                                .endpoint = counter->endpoint,
+                               .counted_as = counter->endpoint,
                                .call = counter->call,
                                .flags = counter->flags & COUNTER_FLAGS};
         size_t begin = rows_of_counter(table, &key, &end);

@@ -28,6 +28,7 @@ enum wait_phase {
 struct wait_row {
     struct model_thread *thread;
     uint32_t endpoint, stack; /* stack 0: not known */
+    uint32_t counted_as; /* endpoint of the exact counter: ENDPOINT_OVERFLOW where the thread's counters were full */
     uint16_t call;
     uint16_t flags; /* WAIT_WAITSET, WAIT_SERVER_SIDE, WAIT_GIL_HELD */
     enum wait_phase phase;
@@ -58,7 +59,7 @@ void waits_add(struct wait_table *table, struct model_thread *thread, enum wait_
 /* Calibrates the rows of one thread to its counters and adds rows for counters without any sample. Call waits_sort
  * first. */
 void waits_calibrate(struct wait_table *table, struct model_thread *thread);
-/* Orders the rows by thread, call, endpoint, flags; the index is gone afterwards, so that waits_add must not follow. */
+/* Orders the rows by thread, call, counter, flags; the index is gone afterwards, so that waits_add must not follow. */
 void waits_sort(struct wait_table *table);
 void waits_free(struct wait_table *table);
 

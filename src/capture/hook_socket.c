@@ -57,17 +57,26 @@ EXPORT int connect(int fd, const struct sockaddr *address, socklen_t length)
     return result;
 }
 
+/* Like TIMED_FD, but the result is a descriptor, not a number of bytes. */
+#define TIMED_ACCEPT(call, fd, expression)                               \
+    ({                                                                   \
+        uint64_t timed_begin = wait_begin();                             \
+        int timed_result = (expression);                                 \
+        wait_end_bytes(CALL_##call, (fd), timed_begin, timed_result, 0); \
+        timed_result;                                                    \
+    })
+
 EXPORT int accept(int fd, struct sockaddr *address, socklen_t *length)
 {
     int connection =
-        fd_blocks(fd) ? TIMED_FD(accept, fd, REAL(accept)(fd, address, length)) : REAL(accept)(fd, address, length);
+        fd_blocks(fd) ? TIMED_ACCEPT(accept, fd, REAL(accept)(fd, address, length)) : REAL(accept)(fd, address, length);
     fd_accepted(connection, fd, false);
     return connection;
 }
 
 EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
-    int connection = fd_blocks(fd) ? TIMED_FD(accept4, fd, REAL(accept4)(fd, address, length, flags))
+    int connection = fd_blocks(fd) ? TIMED_ACCEPT(accept4, fd, REAL(accept4)(fd, address, length, flags))
                                    : REAL(accept4)(fd, address, length, flags);
     fd_accepted(connection, fd, flags & SOCK_NONBLOCK);
     return connection;

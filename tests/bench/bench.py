@@ -1,0 +1,143 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What recording costs. bench.py [NAME…]: pair start redis gevent memory report; all without.
+
+Every figure stands beside a bare one from the same run: bare and recorded alternate, and the median of the rounds' ratios is
+shown with their range. Figures from a busy machine scatter; the bare column shows by how much.
+"""
+
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+
+from lib import load
+from lib.process import BUILD, CPROBE, PROGRAMS, PYTHON, Process, free_port, run, scratch
+from lib.recording import preload
+from lib.servers import PASSWORD, MariaDB, Redis
+
+BENCH = BUILD / "tests" / "bench"
+
+
+def settings():
+    return preload(scratch("bench") / "data")
+
+
+def alternate(measure, rounds):
+    """measure(env) bare and recorded in turn, each first in every other round: two lists."""
+    bare, recorded = [], []
+    for number in range(rounds):
+        turns = [(bare, {}), (recorded, settings())]
+        for results, env in turns if number % 2 == 0 else reversed(turns):
+            results.append(measure(env))
+    return bare, recorded
+
+
+def show(name, bare, recorded, unit, target):
+    ratios = [r / b for b, r in zip(bare, recorded)]
+    spread = f"{min(ratios):.3f}-{max(ratios):.3f}"
+    print(f"{name:34} {statistics.median(bare):12.1f} {statistics.median(recorded):12.1f} {unit:6} "
+          f"{statistics.median(ratios):7.3f}  {spread:14} {target}", flush=True)
+
+
+def show_added(name, added, unit, target):
+    print(f"{name:34} {'':12} {added:+12.1f} {unit:6} {'':7}  {'':14} {target}", flush=True)
+
+
+def pair():
+    for mode in [], ["nonblocking"]:
+        bare, recorded = alternate(lambda env: float(run([BENCH / "pair", 1500000, *mode], **env)), 9)
+        show(" ".join(["send+recv pair", *mode]), bare, recorded, "ns", "ratio <= 1.05")
+
+
+def start():
+    def measure(env):
+        env, begin = {**os.environ, **env}, time.monotonic()
+        for _ in range(60):
+            os.waitpid(os.posix_spawn("/bin/true", ["true"], env), 0)
+        return (time.monotonic() - begin) / 60 * 1e3
+
+    bare, recorded = alternate(measure, 9)
+    show("start of /bin/true", bare, recorded, "ms", "")
+    show_added("  added", statistics.median(r - b for b, r in zip(bare, recorded)), "ms", "<= +3 ms")
+
+
+def redis():
+    with Redis() as plain, Redis(env=settings()) as probed:
+        bare, recorded = alternate(lambda env: sum(load.redis_benchmark((probed if env else plain).port, 100000).values()) / 2, 7)
+    show("redis-benchmark -P 1", bare, recorded, "req/s", "ratio >= 0.97")
+
+
+def gevent_pair(name, path, **common):
+    ports = [free_port(), free_port()]
+    argv = [PYTHON, PROGRAMS / "gevent_server.py"]
+    common = {key: str(value) for key, value in common.items()}
+    with Process(argv, env={**common, "PORT": str(ports[0])}) as plain, \
+            Process(argv, env={**common, **settings(), "PORT": str(ports[1])}) as probed:
+        plain.until_listening(ports[0])
+        probed.until_listening(ports[1])
+        bare, recorded = alternate(lambda env: load.wrk(ports[bool(env)], path, seconds=3), 7)
+    show(name, bare, recorded, "req/s", "ratio >= 0.97")
+
+
+def gevent():
+    gevent_pair("gevent + wrk, no driver", "/")
+    with MariaDB() as database:
+        gevent_pair("gevent + wrk, MySQLdb query", "/db", MYSQL_PORT=database.port, MYSQL_PASSWORD=PASSWORD, QUERY_SECONDS=0)
+
+
+def proportional_kib(threads, env):
+    """Pss of bench/threads once its threads stand still: memory shared with others counts by its share (proc(5), smaps)."""
+    with subprocess.Popen([BENCH / "threads", str(threads)], env={**os.environ, **env}, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        text = pathlib.Path(f"/proc/{child.pid}/smaps_rollup").read_text()
+        child.kill()
+    return int(re.search(r"^Pss:\s+(\d+)", text, re.M)[1])
+
+
+def memory():
+    env = settings()
+    bare = [proportional_kib(count, {}) for count in (0, 64)]
+    recorded = [proportional_kib(count, env) for count in (0, 64)]
+    show_added("memory of a process", recorded[0] - bare[0], "KiB", "<= 2048 KiB")
+    show_added("memory of each touched thread", (recorded[1] - recorded[0] - bare[1] + bare[0]) / 64, "KiB", "<= 256 KiB")
+
+
+def report():
+    env = settings()
+    run([BENCH / "fill", 8, 400000], timeout=600, **env, CPROBE_SAMPLE="1us", CPROBE_MAX_SIZE="128M")
+    directory = pathlib.Path(env["CPROBE_DIR"])
+    size = sum(file.stat().st_blocks * 512 for file in directory.iterdir()) / (1 << 20)
+    times = []
+    for _ in range(5):
+        begin = time.monotonic()
+        run([CPROBE, "report", "--format", "json", directory])
+        times.append(time.monotonic() - begin)
+    show_added(f"cprobe report, trace of {size:.0f} MiB", statistics.median(times) * 1e3, "ms", "< 2000 ms")
+
+
+ALL = {"pair": pair, "start": start, "redis": redis, "gevent": gevent, "memory": memory, "report": report}
+
+
+def main():
+    names = sys.argv[1:] or list(ALL)
+    unknown = [name for name in names if name not in ALL]
+    if unknown:
+        sys.exit(f"bench: no {unknown[0]}; there are: {' '.join(ALL)}")
+    os.environ["TEST_TMP"] = str(scratch("cprobe-bench"))
+    try:
+        print(f"{'':34} {'bare':>12} {'recorded':>12} {'':6} {'ratio':>7}  {'range':14} target")
+        for name in names:
+            ALL[name]()
+    finally:
+        subprocess.run(["rm", "-rf", os.environ["TEST_TMP"]], check=True)
+
+
+if __name__ == "__main__":
+    main()

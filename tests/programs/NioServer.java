@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+import java.net.InetSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SelectionKey;
+import java.nio.channels.Selector;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+
+/** A Java NIO server on PORT that answers every request with the same page, on one selector. Nothing is expected. */
+public class NioServer {
+    private static final byte[] ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok\n".getBytes();
+
+    public static void main(String[] arguments) throws Exception {
+        Selector selector = Selector.open();
+        ServerSocketChannel listener = ServerSocketChannel.open();
+        listener.bind(new InetSocketAddress("127.0.0.1", Integer.parseInt(System.getenv("PORT"))));
+        listener.configureBlocking(false);
+        listener.register(selector, SelectionKey.OP_ACCEPT);
+        while (true) {
+            selector.select();
+            for (SelectionKey key : selector.selectedKeys()) {
+                serve(selector, listener, key);
+            }
+            selector.selectedKeys().clear();
+        }
+    }
+
+    private static void serve(Selector selector, ServerSocketChannel listener, SelectionKey key) throws Exception {
+        if (key.isAcceptable()) {
+            SocketChannel client = listener.accept();
+            client.configureBlocking(false);
+            client.register(selector, SelectionKey.OP_READ);
+            return;
+        }
+        SocketChannel client = (SocketChannel) key.channel();
+        if (client.read(ByteBuffer.allocate(4096)) < 0) {
+            client.close();
+        } else {
+            client.write(ByteBuffer.wrap(ANSWER));
+        }
+    }
+}
