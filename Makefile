@@ -26,7 +26,7 @@ CXX_WARNINGS := -Wall -Wextra -Wshadow $(if $(filter 1,$(WERROR)),-Werror)
 COMMON := -std=gnu11 -D_GNU_SOURCE= -O2 -g -Isrc -MMD -MP
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 CFLAGS ?=
-TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lm
+TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lprotobuf-c -lz -lm
 
 # The recorder runs inside other people's programs: hidden symbols, TLS that needs no allocation, unwind tables so that
 # exceptions and cancellation pass through. It is preloaded, so it is never built with a sanitizer.
@@ -49,7 +49,9 @@ USES_report := report $(USES_analysis)
 USES_cli := cli report store $(USES_analysis)
 
 sources = $(filter-out %.bpf.c,$(wildcard src/$(1)/*.c))
-objects = $(patsubst %.c,$(O)/obj/%.o,$(filter-out src/cli/main.c,$(call sources,$(1))))
+objects = $(patsubst %.c,$(O)/obj/%.o,$(filter-out src/cli/main.c,$(call sources,$(1)))) $(MADE_$(1))
+# Objects whose source is made by the build.
+MADE_report := $(O)/made/pprof.pb-c.o
 archives = $(patsubst %,$(O)/lib%.a,$(1))
 
 SHIM_SOURCES := $(call sources,base) $(call sources,capture) $(call sources,wire) $(filter-out src/trace/reader%,$(wildcard src/trace/writer*.c))
@@ -93,6 +95,17 @@ $(O)/obj/%.o: %.c
 	$(say) CC $<
 	$(Q)$(CC) $(COMMON) $(WARNINGS) $(SANITIZE) $(if $(findstring src/capture/,$<),-fexceptions) -Itests/unit $(CFLAGS) \
 	    -c -o $@ $<
+
+$(O)/made/pprof.pb-c.c: src/report/pprof.proto
+	@mkdir -p $(@D)
+	$(say) PROTO $<
+	$(Q)protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+$(O)/made/pprof.pb-c.o: $(O)/made/pprof.pb-c.c
+	$(say) CC $<
+	$(Q)$(CC) -std=gnu11 -O2 -g $(SANITIZE) -c -o $@ $<
+$(O)/obj/src/report/flame_pprof.o: $(O)/made/pprof.pb-c.c
+$(O)/obj/src/report/flame_pprof.o $(O)/obj/tests/unit/report/test_flame_pprof.o: COMMON += -I$(O)/made
+$(O)/obj/tests/unit/report/test_flame_pprof.o: $(O)/made/pprof.pb-c.c
 
 define folder_archive
 $(O)/lib$(1).a: $(call objects,$(1))
