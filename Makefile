@@ -51,7 +51,7 @@ USES_cli := cli report store $(USES_analysis)
 sources = $(filter-out %.bpf.c,$(wildcard src/$(1)/*.c))
 objects = $(patsubst %.c,$(O)/obj/%.o,$(filter-out src/cli/main.c,$(call sources,$(1)))) $(MADE_$(1))
 # Objects whose source is made by the build.
-MADE_report := $(O)/made/pprof.pb-c.o
+MADE_report := $(O)/made/pprof.pb-c.o $(O)/made/page.o
 archives = $(patsubst %,$(O)/lib%.a,$(1))
 
 SHIM_SOURCES := $(call sources,base) $(call sources,capture) $(call sources,wire) $(filter-out src/trace/reader%,$(wildcard src/trace/writer*.c))
@@ -103,6 +103,13 @@ $(O)/made/pprof.pb-c.c: src/report/pprof.proto
 $(O)/made/pprof.pb-c.o: $(O)/made/pprof.pb-c.c
 	$(say) CC $<
 	$(Q)$(CC) -std=gnu11 -O2 -g $(SANITIZE) -c -o $@ $<
+$(O)/made/page/page.html: $(wildcard src/report/page/*) scripts/build-page
+	@mkdir -p $(@D)
+	$(say) PAGE $@
+	$(Q)scripts/build-page $@
+$(O)/made/page.o: src/report/page.S $(O)/made/page/page.html
+	$(say) AS $<
+	$(Q)$(CC) -Wa,-I$(O)/made/page -c -o $@ $<
 $(O)/obj/src/report/flame_pprof.o: $(O)/made/pprof.pb-c.c
 $(O)/obj/src/report/flame_pprof.o $(O)/obj/tests/unit/report/test_flame_pprof.o: COMMON += -I$(O)/made
 $(O)/obj/tests/unit/report/test_flame_pprof.o: $(O)/made/pprof.pb-c.c

@@ -117,8 +117,3 @@ char *flame_thread_title(const struct profile_thread *thread, char *buffer, size
              thread->loop_kind ? " loop" : "");
     return text_clean(text, buffer, size);
 }
-
-const char *flame_page_missing(void)
-{
-    return NULL;
-}

@@ -79,11 +79,10 @@ static void rectangle_draw(struct drawing *drawing, const struct flame_node *nod
     node_label(drawing->tree, node, label, sizeof(label));
     fputs("<g><title>", drawing->out);
     xml_write(label, sizeof(label), drawing->out);
-    fprintf(drawing->out,
-            ": %s, %s</title><rect x=\"%.2f\" y=\"%.0f\" width=\"%.2f\" height=\"%.0f\" rx=\"2\" fill=\"%s\"/>",
-            unit_duration(node->total_ns, time, sizeof(time)),
-            unit_part(node->total_ns, drawing->total, share, sizeof(share)), x, y, width > 1 ? width - 0.5 : width,
-            ROW - 1, node_colour(drawing->tree->profile, node));
+    fprintf(drawing->out, ": %s, ", unit_duration(node->total_ns, time, sizeof(time)));
+    xml_write(unit_part(node->total_ns, drawing->total, share, sizeof(share)), sizeof(share), drawing->out);
+    fprintf(drawing->out, "</title><rect x=\"%.2f\" y=\"%.0f\" width=\"%.2f\" height=\"%.0f\" rx=\"2\" fill=\"%s\"/>",
+            x, y, width > 1 ? width - 0.5 : width, ROW - 1, node_colour(drawing->tree->profile, node));
     if (width > 4 * CHARACTER) {
         fprintf(drawing->out, "<text x=\"%.2f\" y=\"%.0f\">", x + 3, y + ROW - 5);
         xml_write(label, (size_t)((width - 6) / CHARACTER), drawing->out);
