@@ -63,9 +63,9 @@ function statusText() {
     if (shown.finding) parts.push(`finding: ${duration(root.marked)}, ${share(root.marked, root.ns)}`);
     if (shown.matches) {
         const found = searchTree(root, shown.matches);
-        parts.push(`found: ${found.count} frames, ${duration(found.ns)}, ${share(found.ns, root.ns)}`);
+        parts.push(`found ${found.count}: ${duration(found.ns)}, ${share(found.ns, root.ns)}`);
     }
-    if (left) parts.push(`${left.toLocaleString("en")} frames below 0.001 % left out`);
+    if (left) parts.push(`left out, each below 0.001 %: ${left.toLocaleString("en")}`);
     return parts.join(" · ");
 }
 
