@@ -10,7 +10,10 @@ const STACKS = 100000, DEPTH = 25, FRAMES = 5000, THREADS = 40, SLICES = 4;
 /** The same stacks in every run: a linear congruential generator (Numerical Recipes). */
 function random(seed) {
     let state = seed;
-    return (below) => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) % below;
+    return (below) => {
+        state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+        return (state >>> 8) % below; // the low bits repeat soon
+    };
 }
 
 function profile(data) {
@@ -20,7 +23,7 @@ function profile(data) {
         for (const [key, value] of Object.entries({ label: `function_${i}`, kind: i % 2, module: "program", file: "/src/x.c", line: i }))
             frames[key].push(value);
     }
-    const threads = Array.from({ length: THREADS }, (_, i) => ({ ...data.threads[0], tid: i, title: `thread ${i}` }));
+    const threads = Array.from({ length: THREADS }, (_, i) => ({ ...data.threads[0], tid: i, loop: "", title: `thread ${i}` }));
     const nodes = { parent: [0], item: [0] }, known = new Map();
     const put = (parent, item) => {
         const key = parent * 65536 + item;

@@ -96,7 +96,7 @@ await browse(chromium, async (page) => {
         await page.mouse.move(line.x + line.width * to, line.y + 25, { steps: 4 });
         await page.mouse.up();
     };
-    await drag(0.001, 0.5);
+    await drag(0.001, 0.4975);
     const first = await total();
     assert.match(await status(), /% of/);
     await shot("range");
