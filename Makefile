@@ -167,8 +167,8 @@ check:
 	$(Q)$(MAKE) all tests
 	$(Q)BUILD=$(abspath $(O)) tests/run
 
-lint:
-	$(Q)scripts/lint all
+lint: $(O)/made/pprof.pb-c.c
+	$(Q)BUILD=$(abspath $(O)) scripts/lint all
 
 demo:
 	$(Q)$(if $(filter 1,$(CPROBE_SKIP_DEPS)),:,scripts/install-deps.sh)

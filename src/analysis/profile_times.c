@@ -109,12 +109,12 @@ void profile_times_spread(const struct profile_times *times, const struct wait_r
     struct key_search search = {times, {row->thread, row->stack, row->endpoint, row->call}};
     uint32_t item = profile_index_find(&times->index, key_hash(&search.key), key_equal, &search);
     double sum = 0;
-    const struct time_slices *recorded = item == UINT32_MAX ? NULL : &times->slices[item];
-    for (size_t i = 0; recorded && i < recorded->count; i++)
-        sum += recorded->list[i].weight;
+    const struct time_slices recorded = item == UINT32_MAX ? (struct time_slices){NULL, 0, 0} : times->slices[item];
+    for (size_t i = 0; i < recorded.count; i++)
+        sum += recorded.list[i].weight;
     if (sum > 0) {
-        for (size_t i = 0; i < recorded->count; i++)
-            slice_add(slices, recorded->list[i].bucket, weight * recorded->list[i].weight / sum);
+        for (size_t i = 0; i < recorded.count; i++)
+            slice_add(slices, recorded.list[i].bucket, weight * recorded.list[i].weight / sum);
         return;
     }
     range_add(slices, position_of(times, row->thread, row->first_ns), position_of(times, row->thread, row->last_ns),

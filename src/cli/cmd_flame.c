@@ -137,7 +137,7 @@ static int flame_print(struct flame_command *command, const struct report *repor
                        char *error, size_t error_size)
 {
     struct report view;
-    struct output output;
+    struct output output = {0};
     reading_filter(&command->reading, report, &view);
     const struct flame flame = {profile, &view, command->kind, command->idle};
     int result = kind_check(&flame, error, error_size);
@@ -161,7 +161,7 @@ out:
 int cmd_flame(int argc, char **argv)
 {
     struct flame_command command = {.kind = profile_kind_find("blocked")};
-    const struct profile *profile;
+    const struct profile *profile = NULL;
     struct report *report = NULL;
     char error[ERROR_SIZE];
     int status = STATUS_DONE;

@@ -22,11 +22,11 @@ static void string_write(const char *text, FILE *out)
     while (left > 0) {
         uint32_t code;
         char bytes[4];
-        size_t length = utf8_decode(text, left, &code);
+        size_t length = utf8_decode(text, left, &code), encoded = utf8_encode(code, bytes);
         if (code < 0x20 || code == '"' || code == '\\' || code == '<' || code == 0x7f)
             fprintf(out, "\\u%04x", (unsigned)code);
         else
-            fwrite(bytes, 1, utf8_encode(code, bytes), out);
+            fwrite(bytes, 1, encoded, out);
         text += length;
         left -= length;
     }
@@ -99,24 +99,35 @@ static void slices_write(const struct profile_stack *stack, FILE *out)
     fputc(']', out);
 }
 
+static void nodes_write(const struct flame_tree *tree, FILE *out)
+{
+    fputs("\"nodes\":{", out);
+    LIST("\"parent\"", tree->index.count, fprintf(out, "%" PRIu32, tree->nodes[i].parent));
+    LIST(",\"item\"", tree->index.count, fprintf(out, "%" PRIu32, tree->nodes[i].item));
+    fputs("}", out);
+}
+
+static void weights_write(const struct profile_stack *stacks, size_t count, FILE *out)
+{
+    LIST(",\"ns\"", count, fprintf(out, "%" PRIu64, stacks[i].total_ns));
+    LIST(",\"count\"", count, fprintf(out, "%" PRIu64, stacks[i].count));
+    LIST(",\"slices\"", count, slices_write(&stacks[i], out));
+}
+
 static void stacks_write(const struct profile *profile, FILE *out)
 {
     const struct profile_stack *stacks = profile->stacks;
     size_t count = profile->stack_count;
     struct flame_tree tree;
-    fputs("\"stacks\":{", out);
     flame_tree_init(&tree, profile, false);
+    fputs("\"stacks\":{", out);
     LIST("\"node\"", count, fprintf(out, "%" PRIu32, flame_tree_add(&tree, &stacks[i])));
     LIST(",\"thread\"", count, fprintf(out, "%" PRIu32, stacks[i].thread));
     LIST(",\"kinds\"", count, fprintf(out, "%" PRIu32, stacks[i].kinds));
     LIST(",\"idle\"", count, fprintf(out, "%d", stacks[i].idle));
-    LIST(",\"ns\"", count, fprintf(out, "%" PRIu64, stacks[i].total_ns));
-    LIST(",\"count\"", count, fprintf(out, "%" PRIu64, stacks[i].count));
-    LIST(",\"slices\"", count, slices_write(&stacks[i], out));
-    fputs("},\"nodes\":{", out);
-    LIST("\"parent\"", tree.index.count, fprintf(out, "%" PRIu32, tree.nodes[i].parent));
-    LIST(",\"item\"", tree.index.count, fprintf(out, "%" PRIu32, tree.nodes[i].item));
-    fputs("}", out);
+    weights_write(stacks, count, out);
+    fputs("},", out);
+    nodes_write(&tree, out);
     flame_tree_free(&tree);
 }
 
@@ -168,7 +179,7 @@ static void data_write(const struct flame *flame, FILE *out)
 
 const char *flame_page_missing(void)
 {
-    if (page_html_end - page_html > 1)
+    if (page_html_size > 0)
         return NULL;
     return "this cprobe was built without the page. Install nodejs (18 or newer) and npm, let it reach the npm "
            "registry, "
@@ -183,6 +194,6 @@ int flame_html_write(const struct flame *flame, FILE *out)
     fwrite(page_html, 1, (size_t)(mark - page_html), out);
     data_write(flame, out);
     mark += strlen(PAGE_DATA_MARK);
-    fwrite(mark, 1, (size_t)(page_html_end - mark), out);
+    fputs(mark, out);
     return 0;
 }

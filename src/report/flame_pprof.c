@@ -22,6 +22,12 @@ struct pprof {
     size_t string_capacity;
 };
 
+/* Protobuf's lists are arrays of pointers. */
+static void *pointers_get(struct pprof *pprof, size_t count)
+{
+    return arena_get(pprof->arena, (count + 1) * sizeof(void *));
+}
+
 struct string_search {
     const struct pprof *pprof;
     const char *text;
@@ -86,7 +92,7 @@ static void mappings_make(struct pprof *pprof)
 {
     const struct profile *profile = pprof->profile;
     Pprof__Profile *message = &pprof->message;
-    message->mapping = arena_get(pprof->arena, (profile->module_count + 1) * sizeof(*message->mapping));
+    message->mapping = pointers_get(pprof, profile->module_count);
     message->n_mapping = profile->module_count;
     for (size_t i = 0; i < profile->module_count; i++)
         message->mapping[i] = mapping_new(pprof, &profile->modules[i], i + 1);
@@ -121,7 +127,7 @@ static void frame_add(struct pprof *pprof, size_t i)
     line->line = frame->line;
     location->mapping_id = mapping_of(pprof->profile, frame);
     location->n_line = 1;
-    location->line = arena_get(pprof->arena, sizeof(Pprof__Line *));
+    location->line = pointers_get(pprof, 1);
     location->line[0] = line;
     pprof->message.function[i] = function;
     pprof->message.location[i] = location;
@@ -131,8 +137,8 @@ static void frames_make(struct pprof *pprof)
 {
     size_t count = pprof->profile->frame_count;
     Pprof__Profile *message = &pprof->message;
-    message->function = arena_get(pprof->arena, (count + 1) * sizeof(*message->function));
-    message->location = arena_get(pprof->arena, (count + 1) * sizeof(*message->location));
+    message->function = pointers_get(pprof, count);
+    message->location = pointers_get(pprof, count);
     message->n_function = message->n_location = count;
     for (size_t i = 0; i < count; i++)
         frame_add(pprof, i);
@@ -156,7 +162,7 @@ static void labels_make(struct pprof *pprof, Pprof__Sample *sample, const struct
 {
     const struct profile_thread *thread = &pprof->profile->threads[stack->thread];
     const struct profile_frame *leaf = &pprof->profile->frames[stack->frames[stack->frame_count - 1]];
-    sample->label = arena_get(pprof->arena, LABELS_MAX * sizeof(*sample->label));
+    sample->label = pointers_get(pprof, LABELS_MAX);
     label_add(pprof, sample, "process", thread->program, 0);
     label_add(pprof, sample, "pid", NULL, thread->process.pid);
     label_add(pprof, sample, "thread", thread->thread.name, 0);
@@ -189,7 +195,7 @@ static void samples_make(struct pprof *pprof, const struct flame *flame)
 {
     Pprof__Profile *message = &pprof->message;
     const struct profile_stack *stack;
-    message->sample = arena_get(pprof->arena, (flame->profile->stack_count + 1) * sizeof(*message->sample));
+    message->sample = pointers_get(pprof, flame->profile->stack_count);
     for (size_t i = 0; (stack = flame_next(flame, &i));)
         message->sample[message->n_sample++] = sample_new(pprof, stack);
 }
@@ -200,7 +206,7 @@ static void types_make(struct pprof *pprof, const struct flame *flame)
     const char *kind = profile_kind_at(flame->kind)->name;
     string_number(pprof, ""); /* the first of the table */
     message->n_sample_type = 2;
-    message->sample_type = arena_get(pprof->arena, 2 * sizeof(*message->sample_type));
+    message->sample_type = pointers_get(pprof, 2);
     message->sample_type[0] = value_type(pprof, "waits", "count");
     message->sample_type[1] = value_type(pprof, kind, "nanoseconds");
     message->default_sample_type = string_number(pprof, kind);

@@ -3,7 +3,10 @@
 #ifndef CPROBE_REPORT_PAGE_H
 #define CPROBE_REPORT_PAGE_H
 
-extern const char page_html[], page_html_end[];
+#include <stdint.h>
+
+extern const char page_html[];        /* NUL-terminated */
+extern const uint64_t page_html_size; /* bytes, without the NUL */
 
 /* Stands in the page once, where the data belong: JSON without '<'. */
 #define PAGE_DATA_MARK "@CPROBE_DATA@"
