@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the rules find and the reporters print. Field by field this is the JSON that users' programs read. Reporters get a
- * struct report and nothing else. Everything is owned by the report and freed with it.
+ * What the rules find and the reporters print. Field by field this is the JSON that users' programs read. Reporters get
+ * a struct report and nothing else. Everything is owned by the report and freed with it.
  */
 #ifndef CPROBE_ANALYSIS_FINDING_H
 #define CPROBE_ANALYSIS_FINDING_H
@@ -10,15 +10,37 @@
 
 enum severity { SEVERITY_NOTE, SEVERITY_WARNING, SEVERITY_ERROR };
 
-struct process_info { uint32_t pid; uint32_t ppid; const char *exe, *cmdline, *host; };
-struct thread_info { uint32_t tid; const char *name; bool loop; };
-struct peer { const char *protocol; /* "unknown" until the wire is read */ const char *family; /* inet, inet6, unix, file, … */
-              const char *address; };
+struct process_info {
+    uint32_t pid;
+    uint32_t ppid;
+    const char *exe, *cmdline, *host;
+};
+struct thread_info {
+    uint32_t tid;
+    const char *name;
+    bool loop;
+};
+struct peer {
+    const char *protocol; /* "unknown" until the wire is read */
+    const char *family;   /* inet, inet6, unix, file, … */
+    const char *address;
+};
 
-struct finding_stack { const char *role; const struct stack *stack; uint64_t count; uint64_t total_ns; };
+struct finding_stack {
+    const char *role;
+    const struct stack *stack;
+    uint64_t count;
+    uint64_t total_ns;
+};
 
 enum evidence_type { EVIDENCE_U64, EVIDENCE_NS, EVIDENCE_RATIO, EVIDENCE_STRING };
-struct evidence { const char *key; enum evidence_type type; uint64_t u64; double ratio; const char *string; };
+struct evidence {
+    const char *key;
+    enum evidence_type type;
+    uint64_t u64;
+    double ratio;
+    const char *string;
+};
 
 struct finding {
     const char *rule;
@@ -38,7 +60,11 @@ struct finding {
     uint64_t first_real_ns, last_real_ns; /* CLOCK_REALTIME */
 };
 
-struct blocked_by { const char *module; const struct peer *peer; uint64_t total_ns, count; };
+struct blocked_by {
+    const char *module;
+    const struct peer *peer;
+    uint64_t total_ns, count;
+};
 
 enum loop_verdict { LOOP_IDLE, LOOP_BLOCKED, LOOP_SATURATED };
 struct loop {
@@ -64,11 +90,16 @@ struct process_row {
 };
 
 struct report {
-    struct finding *findings; size_t finding_count; /* worst first */
-    struct loop *loops; size_t loop_count;
-    struct endpoint *endpoints; size_t endpoint_count; /* most waited for first */
-    struct process_row *processes; size_t process_count;
-    const char **warnings; size_t warning_count; /* notes, damage, symbol problems: one sentence each */
+    struct finding *findings;
+    size_t finding_count; /* worst first */
+    struct loop *loops;
+    size_t loop_count;
+    struct endpoint *endpoints;
+    size_t endpoint_count; /* most waited for first */
+    struct process_row *processes;
+    size_t process_count;
+    const char **warnings;
+    size_t warning_count; /* notes, damage, symbol problems: one sentence each */
     uint64_t lost[TRACE_LOST_CAUSES];
     const char *verdict; /* the sentence that the report opens with */
 };

@@ -7,10 +7,12 @@
 
 #include "analysis/findings.h"
 #include "analysis/problem.h"
+#include "analysis/round.h"
 
 #define BLOCKERS_MAX 16      /* rows of blocked_by that are kept */
 #define IDLE_SHARE_FULL 0.15 /* a loop that is idle less than this has no time left */
 #define BLOCKED_SHARE_MUCH 0.10
+#define ONCPU_SHARE_MUCH 0.40 /* less of a loop that never idles: others take the CPU away, or it was stopped */
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
@@ -28,7 +30,7 @@ static uint64_t oncpu_of(const struct model_thread *thread, const struct loop_ti
         return rest;
     double rate =
         (double)(slot->cpu_last_ns - slot->cpu_first_ns) / (double)(slot->cpu_last_at_ns - slot->cpu_first_at_ns);
-    return smaller((uint64_t)((rate < 1 ? rate : 1) * (double)times->wall_ns), rest);
+    return smaller(round_whole((rate < 1 ? rate : 1) * (double)times->wall_ns), rest);
 }
 
 static bool row_blocks_loop(const struct wait_row *row, const struct model_thread *thread)
@@ -49,8 +51,8 @@ struct loop_times loop_times_of(const struct model *model, const struct model_th
         if (wait_is_runtime(row))
             runtime += row->total_ns;
     }
-    times.blocked_ns = smaller((uint64_t)(blocked + 0.5), times.wall_ns - times.idle_ns);
-    times.runtime_ns = smaller((uint64_t)(runtime + 0.5), times.blocked_ns);
+    times.blocked_ns = smaller(round_whole(blocked), times.wall_ns - times.idle_ns);
+    times.runtime_ns = smaller(round_whole(runtime), times.blocked_ns);
     times.oncpu_ns = oncpu_of(thread, &times);
     return times;
 }
@@ -60,7 +62,6 @@ struct loop_times loop_times_of(const struct model *model, const struct model_th
 static const char *row_module(struct model *model, const struct wait_row *row, struct arena *arena)
 {
     const struct model_process *process = row->thread->process;
-    const char *call = trace_call_name(row->call);
     if (wait_is_runtime(row))
         return arena_format(arena, "%s (runtime)", process->program);
     const struct stack *stack = symbols_stack(model->symbols, process->trace, row->stack, row->call);
@@ -69,7 +70,7 @@ static const char *row_module(struct model *model, const struct wait_row *row, s
         return place.driver->module;
     if (place.user)
         return place.user->module;
-    return stack->count > 0 ? stack->frames[0].module : call ? call : "unknown";
+    return stack->count > 0 ? stack->frames[0].module : "unknown";
 }
 
 static bool peer_equal(const struct peer *a, const struct peer *b)
@@ -109,7 +110,7 @@ static void blockers_report(struct model *model, const struct model_thread *thre
         if (!row_blocks_loop(row, thread))
             continue;
         struct blocked_by one = {row_module(model, row, arena), peer_of(thread->process, row->endpoint, arena),
-                                 (uint64_t)(row->total_ns + 0.5), (uint64_t)(row->count + 0.5)};
+                                 round_whole(row->total_ns), round_whole(row->count)};
         blocker_add(&list, &count, &capacity, &one);
     }
     if (count > 0)
@@ -143,8 +144,9 @@ static uint64_t turn_p99(const struct trace_site *site)
 static enum loop_verdict loop_judge(const struct loop *loop)
 {
     double wall = (double)loop->wall_ns;
-    if ((double)loop->idle_ns < IDLE_SHARE_FULL * wall)
-        return loop->oncpu_ns >= loop->blocked_ns ? LOOP_SATURATED : LOOP_BLOCKED;
+    if ((double)loop->idle_ns < IDLE_SHARE_FULL * wall && loop->oncpu_ns >= loop->blocked_ns &&
+        (double)loop->oncpu_ns >= ONCPU_SHARE_MUCH * wall)
+        return LOOP_SATURATED;
     return (double)loop->blocked_ns >= BLOCKED_SHARE_MUCH * wall ? LOOP_BLOCKED : LOOP_IDLE;
 }
 

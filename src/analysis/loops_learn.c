@@ -9,8 +9,9 @@
 #include "base/compiler.h"
 
 #define STACKS_PER_SITE 4
-#define SAMPLES_ENOUGH 64   /* stacks of a loop's idle waits hardly differ */
-#define TURN_WORTH_NS 50000 /* a turn counts as much as this idle time when sites compete */
+#define SAMPLES_ENOUGH 64         /* stacks of a loop's idle waits hardly differ */
+#define LOOP_SPAN_MIN_NS 10000000 /* a few polls in a row at start-up are no loop, unless a loop library makes them */
+#define TURN_WORTH_NS 50000       /* a turn counts as much as this idle time when sites compete */
 
 enum site_class {
     SITE_UNKNOWN,
@@ -52,6 +53,7 @@ struct candidate {
     unsigned number; /* in slot->sites */
     const struct trace_site *site;
     const char *path;          /* file that contains the call, "" unknown */
+    const char *set;           /* "epoll N", the descriptor waited on; "" for poll and select */
     const struct frame *frame; /* the waiting function */
     struct {
         uint32_t id;
@@ -82,9 +84,10 @@ static void candidate_locate(struct model *model, struct candidate *candidate)
 {
     struct trace *trace = candidate->thread->process->trace;
     const struct trace_endpoint *endpoint = trace_endpoint_find(trace, candidate->site->endpoint);
-    candidate->path = "";
+    candidate->path = candidate->set = "";
     if (!endpoint || endpoint->kind != ENDPOINT_WAITSET)
         return;
+    candidate->set = endpoint->text;
     const struct trace_module *module = trace_module_find(trace, endpoint->pc, endpoint->modules);
     if (module)
         candidate->path = module->path;
@@ -229,11 +232,26 @@ static bool candidate_is_foreign(const struct candidate *candidate)
            strcmp(symbols_class_base(candidate->path), candidate->thread->process->program) != 0;
 }
 
+static uint64_t site_span(const struct trace_site *site)
+{
+    return site->last_ns > site->first_ns ? site->last_ns - site->first_ns : 0;
+}
+
 static bool candidate_qualifies(const struct candidate *candidate)
 {
     if (candidate->class == SITE_NO_LOOP || candidate->site->turns < LOOP_TURNS_MIN || candidate->thread->tid == 0)
         return false;
-    return candidate->class == SITE_LOOP || (candidate->site->max_fds >= 2 && !candidate_is_foreign(candidate));
+    return candidate->class == SITE_LOOP ||
+           (candidate->site->max_fds >= 2 && site_span(candidate->site) >= LOOP_SPAN_MIN_NS &&
+            !candidate_is_foreign(candidate));
+}
+
+/* Two epoll sets in use at the same time: one is waited on inside the other's turns (Node's spawnSync, a driver with a selector
+   of its own), though the same library does both. */
+static bool candidates_nest(const struct candidate *a, const struct candidate *b)
+{
+    return a->set[0] && b->set[0] && strcmp(a->set, b->set) != 0 && a->site->first_ns < b->site->last_ns &&
+           b->site->first_ns < a->site->last_ns;
 }
 
 static bool candidate_better(const struct candidate *a, const struct candidate *b)
@@ -242,6 +260,8 @@ static bool candidate_better(const struct candidate *a, const struct candidate *
         return a->class == SITE_LOOP;
     if (call_is_epoll(a->call) != call_is_epoll(b->call))
         return call_is_epoll(a->call);
+    if (candidates_nest(a, b))
+        return a->site->first_ns < b->site->first_ns; /* the outer loop began earlier */
     return a->site->idle_ns + a->site->turns * TURN_WORTH_NS > b->site->idle_ns + b->site->turns * TURN_WORTH_NS;
 }
 
@@ -251,6 +271,8 @@ static bool candidate_same_loop(const struct candidate *own, const struct candid
 {
     if (other == own)
         return true;
+    if (candidates_nest(own, other))
+        return false;
     if (own->class == SITE_LOOP)
         return other->class == SITE_LOOP && strcmp(own->kind, other->kind) == 0;
     return other->class == SITE_UNKNOWN && own->frame && other->frame && strcmp(own->path, other->path) == 0 &&
@@ -269,7 +291,7 @@ static const char *kind_of_call(uint16_t call)
    it has ended, so that the wait in which a killed process was is missing. */
 static void thread_loop_end(struct model_thread *thread)
 {
-    uint64_t last = thread->site->last_ns, span = last - thread->loop_first_ns;
+    uint64_t last = thread->site->last_ns, span = site_span(thread->site);
     bool ended = thread->process->source->info->ended || thread->source->slot->end_ns != 0;
     thread->loop_end_ns = ended ? last : thread->last_ns;
     thread->after_counts = !ended || thread->last_ns - last <= span;
@@ -280,6 +302,7 @@ static void thread_become_loop(struct model_thread *thread, const struct candida
     thread->site = own->site;
     thread->loop_kind = own->kind ? own->kind : kind_of_call(own->call);
     thread->loop_first_ns = own->site->first_ns;
+    thread->before_counts = own->class == SITE_LOOP || call_is_epoll(own->call);
     for (size_t i = 0; i < all->count; i++) {
         const struct candidate *other = &all->list[i];
         if (other->thread != thread || !candidate_same_loop(own, other))

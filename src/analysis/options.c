@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/round.h"
 #include "base/compiler.h"
 #include "base/nearest.h"
 
@@ -125,12 +126,6 @@ static const struct option_row *row_find(const char *key, char *error, size_t er
     return NULL;
 }
 
-/* Saturates: a double that is UINT64_MAX rounded up does not fit. */
-static uint64_t whole_number(double value)
-{
-    return value >= 0x1p64 ? UINT64_MAX : (uint64_t)llround(value < 0x1p62 ? value : 0x1p62);
-}
-
 int analysis_option_set(struct analysis_options *options, const char *key, const char *value, char *error,
                         size_t error_size)
 {
@@ -151,7 +146,7 @@ int analysis_option_set(struct analysis_options *options, const char *key, const
     if (row->type == OPTION_RATIO)
         *(double *)field = number;
     else
-        *(uint64_t *)field = whole_number(number);
+        *(uint64_t *)field = round_whole(number);
     return 0;
 }
 

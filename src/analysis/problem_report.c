@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* From a problem to a finding: problem.h. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "analysis/problem.h"
+#include "analysis/round.h"
 
 #define STACKS_MAX 10 /* the heaviest ones are shown */
-
-static uint64_t rounded(double value)
-{
-    return value > 0 ? (uint64_t)llround(value) : 0;
-}
 
 static uint64_t stack_hash(const struct stack *stack)
 {
@@ -78,7 +73,7 @@ static void stacks_report(const struct problem *problem, const char *role, struc
     finding->stack_count = count;
     for (size_t i = 0; i < count; i++)
         finding->stacks[i] =
-            (struct finding_stack){role, sums[i].stack, rounded(sums[i].count), rounded(sums[i].total_ns)};
+            (struct finding_stack){role, sums[i].stack, round_whole(sums[i].count), round_whole(sums[i].total_ns)};
     free(sums);
 }
 
@@ -128,7 +123,7 @@ static void distribution_add(struct histogram *all, const struct share *share)
     if (recorded > 0 && share->count == share->row->count)
         histogram_merge(all, &share->row->histogram, share->count / recorded);
     else if (share->count > 0)
-        histogram_add(all, rounded(share->total_ns / share->count), share->count);
+        histogram_add(all, round_whole(share->total_ns / share->count), share->count);
 }
 
 static void distribution_of(const struct problem *problem, struct histogram *all)
@@ -161,8 +156,8 @@ static void totals_report(const struct problem *problem, struct finding *finding
         if (last > finding->last_real_ns)
             finding->last_real_ns = last;
     }
-    finding->count = rounded(count);
-    finding->total_ns = rounded(total);
+    finding->count = round_whole(count);
+    finding->total_ns = round_whole(total);
 }
 
 struct finding *problem_report(const struct problem *problem, const struct problem_part *worst, const char *rule,

@@ -6,7 +6,6 @@
  * A turn's event comes when the turn begins, before those of what happened inside it: each loop thread has at most one
  * open turn, which collects them and is judged when the thread's next turn comes or the stream ends.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

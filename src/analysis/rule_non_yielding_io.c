@@ -17,6 +17,7 @@
 #include "analysis/loops.h"
 #include "analysis/problem.h"
 #include "analysis/remedy.h"
+#include "analysis/round.h"
 #include "analysis/rule.h"
 
 static const char rule_name[] = "non-yielding-io";
@@ -29,6 +30,8 @@ static bool endpoint_is_socket(enum endpoint_kind kind)
 /* Before its first turn a server may prepare itself; what it must not do is wait for others. */
 static bool counts_before(struct model *model, const struct wait_row *row)
 {
+    if (!row->thread->before_counts)
+        return false;
     switch (wait_class_of(row)) {
     case CLASS_IO:
         return endpoint_is_socket(wait_endpoint_kind(row)) ||
@@ -256,7 +259,7 @@ static void evidence_fill(const struct problem *problem, const struct problem_pa
     evidence_text(finding, "loop_kind", part->thread->loop_kind);
     evidence_time(finding, "loop_wall_ns", wall);
     evidence_time(finding, "loop_idle_ns", part->thread->idle_ns < wall ? part->thread->idle_ns : wall);
-    evidence_count(finding, "before_first_turn", (uint64_t)(before + 0.5));
+    evidence_count(finding, "before_first_turn", round_whole(before));
     problem_evidence(problem, finding, findings);
     evidence_time(finding, "gil_wait_ns", runtime_wait(model, part->thread));
 }

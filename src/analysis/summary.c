@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "analysis/summary.h"
 
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,13 +109,28 @@ static const char *disabled_reason(enum trace_reason reason)
     }
 }
 
+static bool boot_is_this(const char *boot_id)
+{
+    char here[40] = "";
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    if (!file)
+        return false;
+    bool read = fgets(here, sizeof(here), file) != NULL;
+    fclose(file);
+    here[strcspn(here, "\n")] = '\0';
+    return read && strcmp(here, boot_id) == 0;
+}
+
+/* The file of a process that was killed looks like that of a running one. */
 static const char *process_state(const struct trace_info *info)
 {
     if (info->state == TRACE_DISABLED)
         return disabled_reason(info->reason);
     if (info->state == TRACE_FINISHED)
         return info->reason == TRACE_REASON_EXEC ? "replaced by exec" : "finished";
-    return "recording"; /* or ended by a signal: the file looks the same */
+    if (!boot_is_this(info->boot_id))
+        return "not ended"; /* recorded elsewhere: whether it still runs cannot be told */
+    return kill((pid_t)info->pid, 0) == 0 || errno == EPERM ? "recording" : "killed";
 }
 
 static uint32_t threads_of(const struct model_process *process)

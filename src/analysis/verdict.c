@@ -5,6 +5,8 @@
 #include "analysis/findings.h"
 #include "analysis/summary.h"
 
+#define IDLE_SHARE_LOW 0.15 /* a loop that idles less has no time to spare */
+
 struct tally {
     size_t loops, saturated, blocked;
     const struct loop *worst_blocked; /* the largest blocked share */
@@ -80,6 +82,18 @@ static const char *sentence_saturated(const struct tally *tally, struct arena *a
                         start, tally->cpus);
 }
 
+/* Not idle, not blocked, and yet hardly on CPU. */
+static const char *sentence_starved(const struct tally *tally, struct arena *arena)
+{
+    const struct loop *loop = tally->least_idle;
+    return arena_format(
+        arena,
+        "%s is idle %s of its time and on CPU %s, and waits in no recorded call for the rest: look for a "
+        "shortage of CPU, page faults or a stopped process.",
+        loop_name(loop, arena), words_share(part(loop->idle_ns, loop), arena),
+        words_share(part(loop->oncpu_ns, loop), arena));
+}
+
 static const char *sentence_idle(const struct tally *tally, const struct report *report, struct arena *arena)
 {
     const struct loop *loop = tally->least_idle;
@@ -116,5 +130,7 @@ const char *verdict_sentence(const struct model *model, const struct report *rep
         return sentence_blocked(&tally, arena);
     if (tally.saturated > 0)
         return sentence_saturated(&tally, arena);
+    if (part(tally.least_idle->idle_ns, tally.least_idle) < IDLE_SHARE_LOW)
+        return sentence_starved(&tally, arena);
     return sentence_idle(&tally, report, arena);
 }

@@ -8,6 +8,7 @@
 #include "analysis/model.h"
 
 #define KEY_FLAGS (WAIT_WAITSET | WAIT_SERVER_SIDE | WAIT_GIL_HELD)
+#define WEIGHT_MAX 1e9
 #define COUNTER_FLAGS (WAIT_WAITSET | WAIT_SERVER_SIDE) /* the exact counters are not kept by interpreter lock */
 
 /* Finalizer of MurmurHash3 (Appleby, public domain): spreads every input bit. */
@@ -72,6 +73,15 @@ static struct wait_row *row_get(struct wait_table *table, const struct wait_row 
     return row;
 }
 
+/* A wait stands at least for itself. Less, no number at all or more than WEIGHT_MAX cannot come from a sound recorder.
+ */
+static double weight_of(const struct event_wait *wait)
+{
+    if (!(wait->weight >= 1))
+        return 1;
+    return wait->weight < WEIGHT_MAX ? (double)wait->weight : WEIGHT_MAX;
+}
+
 void waits_add(struct wait_table *table, struct model_thread *thread, enum wait_phase phase,
                const struct event_wait *wait)
 {
@@ -83,8 +93,7 @@ void waits_add(struct wait_table *table, struct model_thread *thread, enum wait_
                            .phase = phase,
                            .first_ns = wait->header.time_ns};
     struct wait_row *row = row_get(table, &key);
-    /* A weight below 1 or NaN cannot come from a sound recorder; a wait stands at least for itself. */
-    double weight = wait->weight >= 1 ? (double)wait->weight : 1;
+    double weight = weight_of(wait);
     uint64_t end = wait->header.time_ns + wait->duration_ns;
     row->samples++;
     row->count += weight;

@@ -228,7 +228,10 @@ static const uint8_t *fde_search(const uint8_t *header, uintptr_t pc)
 /* The two expressions that compilers and linkers use for a CFA at a call: "breg6 n; deref", and the .plt one. */
 static void set_cfa_expression(struct row *row, struct cursor expression)
 {
-    enum { OP_DEREF = 0x06, OP_BREG6 = 0x76, OP_BREG7 = 0x77, OP_BREG16 = 0x80 };
+    enum { OP_DEREF = 0x06, OP_BREG6 = 0x76, OP_BREG7 = 0x77 };
+    /* breg7 8; breg16 0; lit15; and; lit11 (10 with .plt.sec); ge; lit3; shl; plus */
+    static const uint8_t plt[] = {OP_BREG7, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22};
+    const size_t plt_limit = 6;
     struct cursor c = expression;
     uint8_t op = (uint8_t)read_bytes(&c, 1);
     row->cfa_register = -1;
@@ -236,8 +239,10 @@ static void set_cfa_expression(struct row *row, struct cursor expression)
     if (op == OP_BREG6) {
         row->cfa_offset = read_sleb(&c);
         row->cfa_deref = c.end - c.at == 1 && *c.at == OP_DEREF;
-    } else if (op == OP_BREG7) {
-        row->cfa_plt = read_sleb(&c) == 8 && c.at < c.end && *c.at == OP_BREG16;
+    } else if (op == OP_BREG7 && (size_t)(expression.end - expression.at) == sizeof(plt)) {
+        row->cfa_plt = memcmp(expression.at, plt, plt_limit) == 0 &&
+                       memcmp(expression.at + plt_limit + 1, plt + plt_limit + 1, sizeof(plt) - plt_limit - 1) == 0;
+        row->cfa_offset = expression.at[plt_limit] - 0x30; /* DW_OP_lit0 */
     }
 }
 

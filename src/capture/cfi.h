@@ -22,7 +22,7 @@ enum cfi_kind {
     CFI_RSP = 1,       /* CFA = rsp + offset */
     CFI_RBP = 2,       /* CFA = rbp + offset */
     CFI_RBP_DEREF = 3, /* CFA = *(rbp + offset): functions that realign their stack */
-    CFI_PLT = 4,       /* CFA = rsp + 8 + ((rip & 15) >= 11) * 8: what linkers emit for .plt */
+    CFI_PLT = 4,       /* CFA = rsp + 8 + ((rip & 15) >= offset) * 8: what linkers emit for .plt */
     CFI_SIGNAL = 5,    /* a signal frame: the interrupted registers are in the ucontext at rsp */
     CFI_END = 6,       /* the outermost frame: the return address is undefined */
     CFI_UNKNOWN = 7,   /* information is there but of a form that does not occur at calls: the walk ends */

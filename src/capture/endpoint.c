@@ -7,10 +7,12 @@
 
 #include "base/compiler.h"
 #include "capture/modules.h"
+#include "capture/put.h"
 #include "capture/recorder.h"
 
 #define TABLE_SIZE 8192u
 #define TABLE_FILES 2048u /* files are many: at most so many of them have a number of their own */
+#define PROBES 64u        /* looked at before the table counts as full */
 #define FIRST_ID 2u
 
 static struct {
@@ -53,15 +55,17 @@ uint32_t endpoint_intern(enum endpoint_kind kind, enum endpoint_role role, const
     uint64_t h = hash_bytes(hash_bytes(UINT64_C(0xcbf29ce484222325), key, sizeof(key)), text, length);
     h |= h == 0;
     uint32_t at = (uint32_t)(h % TABLE_SIZE);
-    for (uint32_t i = 0; i < TABLE_SIZE; i++, at = (at + 1) % TABLE_SIZE) {
+    for (uint32_t i = 0; i < PROBES; i++, at = (at + 1) % TABLE_SIZE) {
         uint64_t found = load_acquire(&table.hash[at]);
         if (found == h)
             return at + FIRST_ID;
         if (found)
             continue;
-        if (kind == ENDPOINT_FILE && length && add_relaxed(&table.files, 1) >= TABLE_FILES)
+        bool file = kind == ENDPOINT_FILE && length;
+        if (file && load_relaxed(&table.files) >= TABLE_FILES)
             return ENDPOINT_OVERFLOW;
         if (cas_acq_rel(&table.hash[at], &found, h)) {
+            add_relaxed(&table.files, file);
             write_event(at + FIRST_ID, kind, role, text, length, pc);
             return at + FIRST_ID;
         }
@@ -71,20 +75,13 @@ uint32_t endpoint_intern(enum endpoint_kind kind, enum endpoint_role role, const
     return ENDPOINT_OVERFLOW;
 }
 
+bool endpoint_known(uint32_t id)
+{
+    return id >= FIRST_ID && id - FIRST_ID < TABLE_SIZE && load_acquire(&table.hash[id - FIRST_ID]);
+}
+
 /* ---- text of addresses; no inet_ntop here, which uses stdio
  * ----------------------------------------------------------- */
-
-static size_t put_number(char *out, uint32_t value, uint32_t base)
-{
-    char digits[10];
-    size_t n = 0, length = 0;
-    do
-        digits[n++] = "0123456789abcdef"[value % base];
-    while (value /= base);
-    while (n)
-        out[length++] = digits[--n];
-    return length;
-}
 
 static size_t put_inet(char *out, const uint8_t *a)
 {
@@ -92,7 +89,7 @@ static size_t put_inet(char *out, const uint8_t *a)
     for (int i = 0; i < 4; i++) {
         if (i)
             out[n++] = '.';
-        n += put_number(out + n, a[i], 10);
+        n = (size_t)(put_unsigned(out + n, a[i], 10) - out);
     }
     return n;
 }
@@ -122,7 +119,7 @@ static size_t put_inet6(char *out, const uint8_t *a)
             i += best_length - 1;
             continue;
         }
-        n += put_number(out + n, group[i], 16);
+        n = (size_t)(put_unsigned(out + n, group[i], 16) - out);
         if (i < 7)
             out[n++] = ':';
     }
@@ -132,7 +129,7 @@ static size_t put_inet6(char *out, const uint8_t *a)
 static size_t put_port(char *out, uint16_t network_order)
 {
     out[0] = ':';
-    return 1 + put_number(out + 1, ntohs(network_order), 10);
+    return (size_t)(put_unsigned(out + 1, ntohs(network_order), 10) - out);
 }
 
 static size_t format_unix(const struct sockaddr_un *un, socklen_t length, char *text)

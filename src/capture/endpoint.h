@@ -17,6 +17,9 @@
 uint32_t endpoint_intern(enum endpoint_kind kind, enum endpoint_role role, const char *text, size_t length,
                          uintptr_t pc);
 
+/* Whether this process has given out the number. */
+bool endpoint_known(uint32_t id);
+
 /* The endpoint for a socket address as the kernel or the program gives it. 0: not an address family with peers. */
 uint32_t endpoint_address(enum endpoint_role role, const struct sockaddr *address, socklen_t length);
 

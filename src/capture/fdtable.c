@@ -10,12 +10,16 @@
 
 #include "base/sys.h"
 #include "capture/endpoint.h"
+#include "capture/put.h"
 #include "capture/recorder.h"
+#include "capture/thread.h"
 
 #define TABLE_MAX (1u << 20)
 
 struct fd_entry *fd_table;
 uint32_t fd_table_size;
+
+static uint32_t table_top; /* any: descriptors at and above were never entered; bounds the loops over the table */
 
 void fdtable_init(void)
 {
@@ -30,6 +34,29 @@ void fdtable_init(void)
     fd_table_size = (uint32_t)size;
 }
 
+/* The entry of `fd` for a change of what is known; NULL: there is none, or it is the parent's (vfork). */
+static struct fd_entry *entry_to_change(int fd)
+{
+    return fd < 0 || thread_self.in_vfork ? NULL : fd_entry_at(fd);
+}
+
+static void flags_set(struct fd_entry *e, uint16_t flags)
+{
+    __atomic_fetch_or(&e->flags, flags, __ATOMIC_RELAXED);
+}
+
+static void flags_clear(struct fd_entry *e, uint16_t flags)
+{
+    __atomic_fetch_and(&e->flags, (uint16_t)~flags, __ATOMIC_RELAXED);
+}
+
+static void raise_top(const struct fd_entry *e)
+{
+    uint32_t above = (uint32_t)(e - fd_table) + 1, top = load_relaxed(&table_top);
+    while (top < above && !cas_acq_rel(&table_top, &top, above))
+        ;
+}
+
 static uint32_t new_description(void)
 {
     return add_relaxed(&recorder.unique, 1) + 1;
@@ -37,7 +64,8 @@ static uint32_t new_description(void)
 
 static void entry_set(struct fd_entry *e, enum endpoint_kind kind, uint16_t flags, uint32_t endpoint)
 {
-    store_relaxed(&e->flags, 0);
+    fd_closed((int)(e - fd_table)); /* where its close was not seen */
+    raise_top(e);
     e->kind = (uint16_t)kind;
     e->description = new_description();
     e->server = 0;
@@ -56,13 +84,8 @@ static uint32_t kind_endpoint(enum endpoint_kind kind)
 /* readlink of /proc/self/fd/FD */
 static long fd_readlink(int fd, char *out, size_t size)
 {
-    char link[32] = "/proc/self/fd/", digits[12];
-    size_t n = 14, d = 0;
-    for (uint32_t v = (uint32_t)fd; v || d == 0; v /= 10)
-        digits[d++] = (char)('0' + v % 10);
-    while (d)
-        link[n++] = digits[--d];
-    link[n] = '\0';
+    char link[40];
+    put_unsigned(put_text(link, "/proc/self/fd/"), (uint32_t)fd, 10);
     return sys_readlink(link, out, size);
 }
 
@@ -111,7 +134,7 @@ static bool has_lowat(int fd)
 
 void fd_learn(int fd)
 {
-    struct fd_entry *e = fd_entry_at(fd);
+    struct fd_entry *e = entry_to_change(fd);
     struct stat st;
     if (!e || !recorder_on())
         return;
@@ -127,9 +150,9 @@ void fd_learn(int fd)
 
 void fd_set_lowat(int fd)
 {
-    struct fd_entry *e = fd < 0 ? NULL : fd_entry_at(fd);
+    struct fd_entry *e = entry_to_change(fd);
     if (e)
-        e->flags |= FD_LOWAT;
+        flags_set(e, FD_LOWAT);
 }
 
 bool fd_tries(int fd)
@@ -140,78 +163,83 @@ bool fd_tries(int fd)
 
 void fd_opened(int fd, enum endpoint_kind kind, bool nonblock)
 {
-    struct fd_entry *e = fd < 0 ? NULL : fd_entry_at(fd);
+    struct fd_entry *e = entry_to_change(fd);
     if (e)
         entry_set(e, kind, nonblock ? FD_NONBLOCK : 0, kind_endpoint(kind));
 }
 
 void fd_forget(int fd)
 {
-    struct fd_entry *e = fd < 0 ? NULL : fd_entry_at(fd);
-    if (e)
-        store_relaxed(&e->flags, 0);
+    fd_closed(fd);
 }
 
 /* Takes `fd` off the count of the epoll set that watches it: the kernel does so itself at close. */
 static void unwatch(struct fd_entry *e)
 {
     struct fd_entry *set = e->epoll >= 0 ? fd_entry_at(e->epoll) : NULL;
-    if (set && set->kind == ENDPOINT_WAITSET && set->watched)
+    if (set && set->description == e->epoll_description && set->watched)
         set->watched--;
     e->epoll = -1;
 }
 
 void fd_closed(int fd)
 {
-    struct fd_entry *e = fd < 0 ? NULL : fd_entry_at(fd);
+    struct fd_entry *e = entry_to_change(fd);
     if (!e || !(load_relaxed(&e->flags) & FD_KNOWN))
         return;
     unwatch(e);
     store_relaxed(&e->flags, 0);
+    e->description = 0;
 }
 
 void fd_closed_range(uint32_t first, uint32_t last)
 {
-    for (uint32_t fd = first; fd <= last && fd < fd_table_size; fd++) {
-        if ((fd & 0xfff) == 0 && fd > 4096 && last == UINT32_MAX && fd > first + 65536)
-            return; /* never touch the whole reserved table; entries this high are learned anew */
+    uint32_t top = load_relaxed(&table_top);
+    for (uint32_t fd = first; fd <= last && fd < top; fd++)
         fd_closed((int)fd);
-    }
 }
 
 void fd_duplicated(int from, int to)
 {
-    struct fd_entry *a = from < 0 ? NULL : fd_entry_at(from);
-    struct fd_entry *b = to < 0 ? NULL : fd_entry_at(to);
+    struct fd_entry *a = entry_to_change(from), *b = entry_to_change(to);
     if (!b || from == to)
         return;
-    if (!a || !(load_relaxed(&a->flags) & FD_KNOWN)) {
-        store_relaxed(&b->flags, 0);
+    fd_closed(to);
+    if (a && !(load_relaxed(&a->flags) & FD_KNOWN))
+        fd_learn(from);
+    if (!a || !(load_relaxed(&a->flags) & FD_KNOWN))
         return;
-    }
-    a->flags |= FD_SHARED;
+    flags_set(a, FD_SHARED);
+    raise_top(b);
     *b = *a;
     b->epoll = -1;
 }
 
+static void set_mode(struct fd_entry *e, bool nonblock)
+{
+    if (nonblock)
+        flags_set(e, FD_NONBLOCK);
+    else
+        flags_clear(e, FD_NONBLOCK);
+}
+
 void fd_set_nonblock(int fd, bool nonblock)
 {
-    struct fd_entry *e = fd < 0 ? NULL : fd_entry_at(fd);
-    if (!e || !(load_relaxed(&e->flags) & FD_KNOWN))
+    struct fd_entry *e = entry_to_change(fd);
+    uint16_t flags = e ? load_relaxed(&e->flags) : 0;
+    if (!(flags & FD_KNOWN))
         return;
-    uint32_t last = e->flags & FD_SHARED ? (fd_table_size < 65536 ? fd_table_size : 65536) : 0;
-    uint32_t description = e->description;
-    e->flags = (uint16_t)(nonblock ? e->flags | FD_NONBLOCK : e->flags & ~FD_NONBLOCK);
-    for (uint32_t i = 0; i < last; i++) /* rare: a dup'ed descriptor changes mode */
-        if ((fd_table[i].flags & FD_KNOWN) && fd_table[i].description == description)
-            fd_table[i].flags =
-                (uint16_t)(nonblock ? fd_table[i].flags | FD_NONBLOCK : fd_table[i].flags & ~FD_NONBLOCK);
+    set_mode(e, nonblock);
+    uint32_t top = flags & FD_SHARED ? load_relaxed(&table_top) : 0;
+    for (uint32_t i = 0; i < top; i++) /* rare: a dup'ed descriptor changes mode */
+        if ((fd_table[i].flags & FD_KNOWN) && fd_table[i].description == e->description)
+            set_mode(&fd_table[i], nonblock);
 }
 
 void fd_accepted(int fd, int listener, bool nonblock)
 {
-    struct fd_entry *e = fd < 0 ? NULL : fd_entry_at(fd);
-    struct fd_entry *l = fd_entry_at(listener);
+    struct fd_entry *e = entry_to_change(fd), *l = fd_entry_at(listener);
+    fd_closed(fd);
     if (!e || !l)
         return;
     if (!l->server) {
@@ -225,19 +253,22 @@ void fd_accepted(int fd, int listener, bool nonblock)
 
 void fd_watch(int epoll, int fd, bool add)
 {
-    struct fd_entry *set = fd_entry_at(epoll), *e = fd_entry_at(fd);
+    struct fd_entry *set = entry_to_change(epoll), *e = entry_to_change(fd);
     if (!set)
         return;
     if (!(load_relaxed(&set->flags) & FD_KNOWN))
         fd_learn(epoll);
+    if (e && !(load_relaxed(&e->flags) & FD_KNOWN))
+        fd_learn(fd);
     if (add)
         set->watched++;
     else if (set->watched)
         set->watched--;
-    if (e) {
-        if (!(load_relaxed(&e->flags) & FD_KNOWN))
-            fd_learn(fd);
-        e->epoll = add ? epoll : -1;
+    if (e && add) {
+        e->epoll = epoll;
+        e->epoll_description = set->description;
+    } else if (e && e->epoll == epoll) {
+        e->epoll = -1;
     }
 }
 
@@ -257,12 +288,12 @@ static uint32_t socket_endpoint(int fd, struct fd_entry *e)
     uint32_t endpoint = 0;
     if (SYS_CALL(SYS_getpeername, fd, &address, &length, 0, 0, 0) == 0) {
         endpoint = endpoint_address(ROLE_CLIENT, (struct sockaddr *)&address, length);
-        e->flags |= FD_NAMED;
+        flags_set(e, FD_NAMED);
     } else if (SYS_CALL(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size, 0) == 0 && listening) {
         length = sizeof(address);
         if (SYS_CALL(SYS_getsockname, fd, &address, &length, 0, 0, 0) == 0)
             endpoint = endpoint_address(ROLE_LISTENER, (struct sockaddr *)&address, length);
-        e->flags |= FD_NAMED;
+        flags_set(e, FD_NAMED);
     }
     return endpoint ? endpoint : endpoint_intern(ENDPOINT_SOCKET, ROLE_NONE, "", 0, 0);
 }
@@ -281,14 +312,17 @@ uint32_t fd_endpoint(int fd, bool exact)
         return 0;
     if (!(load_relaxed(&e->flags) & FD_KNOWN))
         fd_learn(fd);
-    bool named = e->flags & FD_NAMED;
+    uint16_t flags = load_relaxed(&e->flags);
+    if (unlikely(!(flags & FD_KNOWN)))
+        return 0;
+    bool named = flags & FD_NAMED;
     if (e->kind == ENDPOINT_SOCKET && !named && (!e->endpoint || exact))
         store_relaxed(&e->endpoint, socket_endpoint(fd, e));
     else if (e->kind == ENDPOINT_FILE && exact && !named) {
         uint32_t id = file_endpoint(fd);
         if (id) {
             store_relaxed(&e->endpoint, id);
-            e->flags |= FD_NAMED;
+            flags_set(e, FD_NAMED);
         }
     }
     return load_relaxed(&e->endpoint);
@@ -296,19 +330,19 @@ uint32_t fd_endpoint(int fd, bool exact)
 
 void fd_connected(int fd, uint32_t endpoint)
 {
-    struct fd_entry *e = fd < 0 ? NULL : fd_entry_at(fd);
+    struct fd_entry *e = entry_to_change(fd);
     if (!e || !endpoint)
         return;
     store_relaxed(&e->endpoint, endpoint);
-    e->flags |= FD_NAMED;
+    flags_set(e, FD_NAMED);
 }
 
 void fd_unnamed(int fd)
 {
-    struct fd_entry *e = fd < 0 ? NULL : fd_entry_at(fd);
+    struct fd_entry *e = entry_to_change(fd);
     if (!e)
         return;
-    e->flags = (uint16_t)(e->flags & ~FD_NAMED);
+    flags_clear(e, FD_NAMED);
     store_relaxed(&e->endpoint, 0);
 }
 

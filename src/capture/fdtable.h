@@ -5,7 +5,7 @@
  * call) is looked at once, when it is first used.
  *
  * Reads and writes are single words without order: a descriptor that one thread closes while another waits on it is the
- * program's own race.
+ * program's own race. Nothing changes in a vfork child, which has descriptors of its own but its parent's memory.
  */
 #ifndef CPROBE_CAPTURE_FDTABLE_H
 #define CPROBE_CAPTURE_FDTABLE_H
@@ -28,11 +28,12 @@ enum fd_flags {
 struct fd_entry {
     uint32_t endpoint;
     uint16_t flags;
-    uint16_t kind;        /* enum endpoint_kind */
-    uint32_t description; /* number of the open file description, for FD_SHARED */
-    uint32_t server;      /* listeners: endpoint of the connections accepted from it */
-    int32_t epoll;        /* epoll descriptor that watches this one, -1 where none */
-    uint32_t watched;     /* epoll descriptors: how many are in it */
+    uint16_t kind;              /* enum endpoint_kind */
+    uint32_t description;       /* number of the open file description, for FD_SHARED */
+    uint32_t server;            /* listeners: endpoint of the connections accepted from it */
+    int32_t epoll;              /* epoll descriptor that watches this one, -1 where none */
+    uint32_t epoll_description; /* its description then: the number may have been given away since */
+    uint32_t watched;           /* epoll descriptors: how many are in it */
 };
 
 extern struct fd_entry *fd_table;

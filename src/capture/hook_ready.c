@@ -11,7 +11,7 @@ static void ready_end(enum call_number call, uintptr_t site, uint64_t begin, int
     if (!begin)
         return;
     if (count >= 2)
-        wait_end_set(call, site, begin, result, count);
+        wait_end_set(call, site, -1, begin, result, count);
     else
         wait_end_ready(call, fd, begin, result);
 }
@@ -130,7 +130,7 @@ EXPORT int epoll_wait(int epoll, struct epoll_event *events, int size, int timeo
 {
     uint64_t begin = wait_begin();
     int result = REAL(epoll_wait)(epoll, events, size, timeout);
-    wait_end_set(CALL_epoll_wait, RETURN_ADDRESS, begin, result, fd_watched(epoll));
+    wait_end_set(CALL_epoll_wait, RETURN_ADDRESS, epoll, begin, result, fd_watched(epoll));
     return result;
 }
 
@@ -138,7 +138,7 @@ EXPORT int epoll_pwait(int epoll, struct epoll_event *events, int size, int time
 {
     uint64_t begin = wait_begin();
     int result = REAL(epoll_pwait)(epoll, events, size, timeout, mask);
-    wait_end_set(CALL_epoll_pwait, RETURN_ADDRESS, begin, result, fd_watched(epoll));
+    wait_end_set(CALL_epoll_pwait, RETURN_ADDRESS, epoll, begin, result, fd_watched(epoll));
     return result;
 }
 
@@ -152,6 +152,6 @@ EXPORT int epoll_pwait2(int epoll, struct epoll_event *events, int size, const s
     }
     uint64_t begin = wait_begin();
     int result = real(epoll, events, size, timeout, mask);
-    wait_end_set(CALL_epoll_pwait2, RETURN_ADDRESS, begin, result, fd_watched(epoll));
+    wait_end_set(CALL_epoll_pwait2, RETURN_ADDRESS, epoll, begin, result, fd_watched(epoll));
     return result;
 }

@@ -28,7 +28,7 @@ EXPORT int thrd_sleep(const struct timespec *time, struct timespec *left)
 {
     uint64_t begin = wait_begin();
     int result = REAL(thrd_sleep)(time, left);
-    wait_end_plain(CALL_thrd_sleep, begin, result, 0);
+    wait_end_plain(CALL_thrd_sleep, begin, result, result == -1 ? EINTR : result ? EINVAL : 0);
     return result;
 }
 

@@ -59,6 +59,12 @@ EXPORT ssize_t getdelim(char **line, size_t *size, int delimiter, FILE *stream)
     return STREAM(fgets, stream, REAL(getdelim)(line, size, delimiter, stream), result > 0 ? (uint64_t)result : 0);
 }
 
+/* What getline is inlined to where the compiler optimises (bits/stdio.h). */
+EXPORT ssize_t __getdelim(char **line, size_t *size, int delimiter, FILE *stream)
+{
+    return STREAM(fgets, stream, REAL(__getdelim)(line, size, delimiter, stream), result > 0 ? (uint64_t)result : 0);
+}
+
 EXPORT int fflush(FILE *stream)
 {
     return STREAM(fflush, stream, REAL(fflush)(stream), 0);

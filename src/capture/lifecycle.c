@@ -10,6 +10,7 @@
 #include "base/sys.h"
 #include "capture/fdtable.h"
 #include "capture/modules.h"
+#include "capture/put.h"
 #include "capture/real.h"
 #include "capture/recorder.h"
 #include "capture/summary.h"
@@ -83,11 +84,12 @@ static const char *error_text(int error)
 
 static void say_failure(int error)
 {
-    char line[SETTINGS_PATH_MAX + 300] = "cprobe: not recording: cannot write to ";
-    strcat(line, recorder.settings.dir); // NOLINT: bounded by SETTINGS_PATH_MAX
-    strcat(line, ": ");
-    strcat(line, error_text(error));
-    strcat(line, "; set CPROBE_DIR to a directory that this process can write\n");
+    char line[SETTINGS_PATH_MAX + 300];
+    char *p = put_text(line, "cprobe: not recording: cannot write to ");
+    p = put_text(p, recorder.settings.dir);
+    p = put_text(p, ": ");
+    p = put_text(p, error_text(error));
+    put_text(p, "; set CPROBE_DIR to a directory that this process can write\n");
     complain(line);
 }
 
@@ -95,15 +97,8 @@ static void say_failure(int error)
 static void export_settings(void)
 {
     static char dir[SETTINGS_PATH_MAX + 16], root[32];
-    char digits[12];
-    size_t n = 0, length = strlen("CPROBE_ROOT=");
-    strcpy(dir, "CPROBE_DIR=");
-    strcat(dir, recorder.settings.dir); // NOLINT: bounded by SETTINGS_PATH_MAX
-    strcpy(root, "CPROBE_ROOT=");
-    for (uint32_t v = (uint32_t)sys_getpid(); v; v /= 10)
-        digits[n++] = (char)('0' + v % 10);
-    while (n)
-        root[length++] = digits[--n];
+    put_text(put_text(dir, "CPROBE_DIR="), recorder.settings.dir);
+    put_unsigned(put_text(root, "CPROBE_ROOT="), (uint64_t)sys_getpid(), 10);
     putenv(dir); // NOLINT: static storage
     putenv(root);
 }
@@ -146,11 +141,12 @@ __attribute__((destructor(101))) static void stop(void)
     recorder_finish(0);
     if (!recorded || !recorder.root)
         return;
-    char line[2 * SETTINGS_PATH_MAX + 100] = "cprobe: recorded into ";
-    strcat(line, recorder.settings.dir); // NOLINT: bounded by SETTINGS_PATH_MAX
-    strcat(line, "; read it with: cprobe report ");
-    strcat(line, recorder.settings.dir); // NOLINT
-    strcat(line, "\n");
+    char line[2 * SETTINGS_PATH_MAX + 100];
+    char *p = put_text(line, "cprobe: recorded into ");
+    p = put_text(p, recorder.settings.dir);
+    p = put_text(p, "; read it with: cprobe report ");
+    p = put_text(p, recorder.settings.dir);
+    put_text(p, "\n");
     if (recorder.settings.summary)
         summary_print(recorder.settings.dir);
     recorder_say(line);

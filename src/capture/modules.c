@@ -32,8 +32,7 @@ bool modules_own(uintptr_t pc)
     return pc >= modules.own_start && pc < modules.own_end;
 }
 
-/* ---- finding the loaded object: _dl_find_object where glibc has it, else dl_iterate_phdr ----------------------------
- */
+/* ---- finding the loaded object: _dl_find_object where glibc has it, else dl_iterate_phdr ---- */
 
 struct search {
     uintptr_t pc;
@@ -77,8 +76,7 @@ static bool find_object(uintptr_t pc, struct dl_find_object *found)
     return dl_iterate_phdr(search_object, &s) == 1;
 }
 
-/* ---- the table
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 static const char *map_path(const struct link_map *map)
 {
@@ -132,19 +130,10 @@ static struct module *table_find(uintptr_t pc)
     uint32_t count = load_relaxed(&modules.count);
     for (uint32_t i = count < MODULES_MAX ? count : MODULES_MAX; i-- > 0;) {
         struct module *m = &modules.table[i];
-        if (pc >= m->start && pc < m->end && load_acquire(&m->ready) && load_relaxed(&m->unloaded) == UINT32_MAX)
+        if (load_acquire(&m->ready) && pc >= m->start && pc < m->end && load_relaxed(&m->unloaded) == UINT32_MAX)
             return m;
     }
     return NULL;
-}
-
-const struct module *modules_find(uintptr_t pc)
-{
-    struct dl_find_object found;
-    const struct module *m = table_find(pc);
-    if (likely(m != NULL))
-        return m;
-    return find_object(pc, &found) ? module_enter(&found) : NULL;
 }
 
 static void write_unload(const struct module *m)
@@ -178,6 +167,24 @@ void modules_check(void)
     }
     if (gone)
         store_release(&modules.generation, next); /* invalidates cached unwind rules and stack hashes */
+}
+
+/* The loader is asked first, because the table cannot know of an object that went without dlclose (libc unloads its own
+   plug-ins): its unwind tables would be read where nothing is mapped. Callers keep what they found, so this is rare. */
+const struct module *modules_find(uintptr_t pc)
+{
+    struct dl_find_object found;
+    const struct module *m = modules.find_object ? NULL : table_find(pc); /* dl_iterate_phdr locks: only if need be */
+    if (m)
+        return m;
+    if (!find_object(pc, &found))
+        return NULL;
+    m = table_find(pc);
+    if (m && m->link_map == found.dlfo_link_map && m->start == (uintptr_t)found.dlfo_map_start)
+        return m;
+    if (m) /* another object has its place now */
+        modules_check();
+    return module_enter(&found);
 }
 
 void modules_init(void)

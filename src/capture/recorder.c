@@ -11,6 +11,8 @@
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
+#include "capture/endpoint.h"
+#include "capture/put.h"
 #include "capture/record.h"
 #include "capture/slots.h"
 #include "capture/thread.h"
@@ -84,26 +86,6 @@ static void describe_process(struct trace_header *h)
     read_file("/proc/self/cmdline", h->cmdline, sizeof(h->cmdline) - 2);
 }
 
-static char *put_text(char *out, const char *text)
-{
-    size_t n = strlen(text);
-    memcpy(out, text, n + 1);
-    return out + n;
-}
-
-static char *put_unsigned(char *out, uint64_t value, unsigned base)
-{
-    char digits[24];
-    size_t n = 0;
-    do
-        digits[n++] = "0123456789abcdef"[value % base];
-    while (value /= base);
-    while (n)
-        *out++ = digits[--n];
-    *out = '\0';
-    return out;
-}
-
 /* DIR/PID-STARTTIME-GENERATION.trace: the same process has the same name up to the number of its exec. */
 static void make_path(char *out, const struct trace_header *h, uint32_t generation)
 {
@@ -165,6 +147,17 @@ int recorder_start(void)
     return 0;
 }
 
+/* Whether the number that a record of the parent's trace defines was given before the fork, i.e. is in this process's
+ * memory. */
+static bool number_known(const struct event_header *record)
+{
+    if (record->type == EVENT_CODE)
+        return ((const struct event_code *)record)->id <= recorder.code_count;
+    if (record->type == EVENT_ENDPOINT)
+        return endpoint_known(((const struct event_endpoint *)record)->id);
+    return true;
+}
+
 void recorder_forked(void)
 {
     struct thread *t = &thread_self;
@@ -176,13 +169,13 @@ void recorder_forked(void)
     memset(&recorder.writer, 0, sizeof(recorder.writer));
     thread_forked(t);
     slots_forked();
-    if (parent.frozen || create_trace(&recorder.writer) < 0) {
+    if (!parent.header || parent.frozen || create_trace(&recorder.writer) < 0) {
         recorder.pid = (uint32_t)sys_getpid(); /* nothing to record into: stay shut */
         writer_abandon(&parent);
         return;
     }
     recorder.pid = (uint32_t)sys_getpid();
-    writer_inherit(&recorder.writer, &parent);
+    writer_inherit(&recorder.writer, &parent, number_known);
     writer_abandon(&parent);
     store_release(&recorder_gate.open, 1);
 }

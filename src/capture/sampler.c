@@ -42,7 +42,7 @@ static double one_minus_exp(double x)
 int64_t sampler_draw(uint64_t *state, uint64_t mean_ns)
 {
     double u = ((double)(random_next(state) >> 11) + 1) / 9007199254740992.0; /* (0, 1] */
-    return (int64_t)(-natural_log(u) * (double)mean_ns);
+    return (int64_t)(-natural_log(u) * (double)mean_ns) + 1; /* rounded up: P(draw <= d) is exact for whole d */
 }
 
 float sampler_weight(uint64_t duration_ns, uint64_t mean_ns)

@@ -10,7 +10,8 @@
 
 #include <stdint.h>
 
-/* A blocked time until the next sample, exponentially distributed. *state: non-zero random state, advanced. */
+/* A blocked time until the next sample, exponentially distributed, at least 1 ns. *state: non-zero random state,
+   advanced. */
 int64_t sampler_draw(uint64_t *state, uint64_t mean_ns);
 
 /* How many waits of this duration a recorded one stands for. >= 1 */

@@ -65,23 +65,24 @@ static bool parse_quantity(const char *text, const struct unit *units, size_t co
 /* Makes `text` absolute, so that it means the same after chdir and in the program's children. */
 static bool parse_path(const char *text, char *out)
 {
-    size_t used = 0, length = strlen(text);
-    if (length == 0)
+    char path[SETTINGS_PATH_MAX];
+    size_t used = 0;
+    if (text[0] == '\0')
         return false;
     if (text[0] != '/') {
-        long n = SYS_CALL(SYS_getcwd, out, SETTINGS_PATH_MAX - 1, 0, 0, 0, 0);
-        if (n <= 0)
+        long n = SYS_CALL(SYS_getcwd, path, sizeof(path) - 1, 0, 0, 0, 0);
+        if (n <= 0 || path[0] != '/') /* gone, or "(unreachable)" */
             return false;
         used = (size_t)n - 1;
-        out[used++] = '/';
+        path[used++] = '/';
     }
-    if (used + length >= SETTINGS_PATH_MAX)
-        return false;
-    if (text[0] == '.' && text[1] == '/') {
+    while (text[0] == '.' && text[1] == '/')
         text += 2;
-        length -= 2;
-    }
-    memcpy(out + used, text, length + 1);
+    size_t length = strlen(text);
+    if (used + length >= sizeof(path))
+        return false;
+    memcpy(path + used, text, length + 1);
+    memcpy(out, path, used + length + 1);
     return true;
 }
 
@@ -158,10 +159,12 @@ static void read_variable(struct settings *s, const char *variable, void (*compl
 {
     char name[64];
     const char *equals = strchr(variable, '=');
-    if (!equals || (size_t)(equals - variable) >= sizeof(name))
+    if (!equals)
         return;
-    memcpy(name, variable, (size_t)(equals - variable));
-    name[equals - variable] = '\0';
+    size_t length = (size_t)(equals - variable);
+    length = length < sizeof(name) ? length : sizeof(name) - 1; /* no name is so long */
+    memcpy(name, variable, length);
+    name[length] = '\0';
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (strcmp(name, rows[i].name) != 0)
             continue;
@@ -177,7 +180,8 @@ static void read_variable(struct settings *s, const char *variable, void (*compl
 
 void settings_read(struct settings *s, char *const *environment, void (*complain)(const char *text))
 {
-    *s = (struct settings){.max_size = UINT64_C(64) << 20, .sample_ns = 1000000, .stall_ns = 10000000, .stall_stacks = true};
+    *s = (struct settings){
+        .max_size = UINT64_C(64) << 20, .sample_ns = 1000000, .stall_ns = 10000000, .stall_stacks = true};
     parse_path("cprobe.data", s->dir);
     for (char *const *e = environment; e && *e; e++)
         if (strncmp(*e, "CPROBE_", 7) == 0)

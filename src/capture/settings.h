@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The recorder's CPROBE_* environment variables (settings.def), read once at start. */
+/* The recorder's CPROBE_* environment variables read once at start. */
 #ifndef CPROBE_CAPTURE_SETTINGS_H
 #define CPROBE_CAPTURE_SETTINGS_H
 

@@ -4,17 +4,18 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/sys.h"
 #include "capture/recorder.h"
 
 #define SLOTS_MAX 4096
-#define SLOTS_SHARE 4 /* slots and counters take at most a quarter of the trace */
-#define PROBES 16     /* slots looked at before the next counter segment is tried */
-#define LOCK_TRIES 1000
+#define PROBES 16 /* slots looked at before the next counter segment is tried */
+#define LOCK_SPINS 64
+#define LOCK_YIELDS 2000 /* its holder may be waiting for the disk or for a processor */
 
 static struct {
-    uint32_t lock; /* guards all below; held for a few instructions, or while a slot is folded */
+    uint64_t bytes; /* any: of all segments of slots and counters */
+    uint32_t lock;  /* guards all below; held for a few instructions, or while a slot is folded */
     uint32_t count;
-    uint32_t bytes;
     uint32_t ended_head, ended_count; /* circular list of ended slots, oldest first */
     uint16_t ended[SLOTS_MAX];
     struct slot table[SLOTS_MAX];
@@ -22,12 +23,15 @@ static struct {
 
 static bool lock_slots(void)
 {
-    for (int i = 0; i < LOCK_TRIES; i++) {
+    for (int i = 0; i < LOCK_SPINS + LOCK_YIELDS; i++) {
         if (!__atomic_exchange_n(&slots.lock, 1, __ATOMIC_ACQUIRE))
             return true;
-        __builtin_ia32_pause();
+        if (i < LOCK_SPINS)
+            __builtin_ia32_pause();
+        else
+            SYS_CALL(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
     }
-    return false;
+    return false; /* a signal handler jumped out of its holder */
 }
 
 static void unlock_slots(void)
@@ -67,14 +71,23 @@ static struct trace_counter *probe(struct trace_counter *table, uint32_t size, u
     return NULL;
 }
 
+/* A segment out of the slots' share of the trace. */
+static struct segment *slots_segment(enum segment_kind kind, uint32_t size, uint32_t owner)
+{
+    struct segment *s = NULL;
+    if (add_relaxed(&slots.bytes, size) + size <= writer_budget(&recorder.writer, WRITER_SLOTS))
+        s = writer_segment(&recorder.writer, kind, size, owner);
+    if (!s)
+        add_relaxed(&slots.bytes, -(uint64_t)size);
+    return s;
+}
+
 static struct trace_counter *probe_more(struct slot *slot, uint16_t call, uint16_t flags, uint32_t endpoint)
 {
     const uint32_t size = (COUNTERS_SEGMENT_SIZE - SEGMENT_HEADER_SIZE) / sizeof(struct trace_counter);
     for (int i = 0; i < SLOT_COUNTER_SEGMENTS; i++) {
         if (!slot->more[i]) {
-            if (add_relaxed(&slots.bytes, COUNTERS_SEGMENT_SIZE) > recorder.writer.capacity / SLOTS_SHARE)
-                return NULL;
-            slot->more[i] = writer_segment(&recorder.writer, SEGMENT_COUNTERS, COUNTERS_SEGMENT_SIZE, slot->number);
+            slot->more[i] = slots_segment(SEGMENT_COUNTERS, COUNTERS_SEGMENT_SIZE, slot->number);
             if (!slot->more[i])
                 return NULL;
         }
@@ -99,12 +112,9 @@ static struct slot *slot_create(void)
 {
     if (slots.count >= SLOTS_MAX)
         return NULL;
-    if (slots.bytes + THREAD_SEGMENT_SIZE > recorder.writer.capacity / SLOTS_SHARE)
-        return NULL;
-    struct segment *s = writer_segment(&recorder.writer, SEGMENT_THREAD, THREAD_SEGMENT_SIZE, slots.count);
+    struct segment *s = slots_segment(SEGMENT_THREAD, THREAD_SEGMENT_SIZE, slots.count);
     if (!s)
         return NULL;
-    slots.bytes += THREAD_SEGMENT_SIZE;
     struct slot *slot = &slots.table[slots.count];
     memset(slot, 0, sizeof(*slot));
     slot->number = slots.count++;
@@ -129,7 +139,9 @@ static void fold_counters(struct slot *to, struct trace_counter *from, uint32_t 
         c->total_ns += from[i].total_ns;
         c->bytes += from[i].bytes;
         c->failed += from[i].failed;
-        c->count += from[i].count;
+        uint64_t added = from[i].count;
+        store_release(&from[i].count, 0); /* first: killed in between, some waits are missing but none counts twice */
+        store_release(&c->count, c->count + added);
     }
     memset(from, 0, count * sizeof(*from));
 }
@@ -149,7 +161,8 @@ static struct slot *slot_recycle(void)
                       (COUNTERS_SEGMENT_SIZE - SEGMENT_HEADER_SIZE) / sizeof(struct trace_counter));
     if (!sum->data->start_ns || slot->data->start_ns < sum->data->start_ns)
         sum->data->start_ns = slot->data->start_ns;
-    sum->data->end_ns = slot->data->end_ns;
+    if (slot->data->end_ns > sum->data->end_ns)
+        sum->data->end_ns = slot->data->end_ns;
     sum->data->threads++;
     memset(slot->data, 0, sizeof(*slot->data));
     writer_lose(&recorder.writer, TRACE_LOST_THREADS, 1);
@@ -187,5 +200,6 @@ void slot_give(struct slot *slot)
 void slots_forked(void)
 {
     slots.lock = 0;
-    slots.count = slots.bytes = slots.ended_head = slots.ended_count = 0;
+    slots.bytes = 0;
+    slots.count = slots.ended_head = slots.ended_count = 0;
 }

@@ -10,6 +10,7 @@
 #include "capture/oncpu.h"
 #include "capture/real.h"
 #include "capture/recorder.h"
+#include "capture/sampler.h"
 #include "capture/slots.h"
 #include "capture/stack.h"
 
@@ -79,6 +80,7 @@ bool thread_prepare(struct thread *t, uint64_t now_ns)
         t->start_ns = now_ns;
     t->tid = (uint32_t)sys_gettid();
     t->random = (((uint64_t)add_relaxed(&recorder.unique, 1) << 32) ^ now_ns ^ t->tid) | 1;
+    t->credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
     t->slot = slot_take(t->tid, t->start_ns);
     if (!t->slot) {
         writer_lose(&recorder.writer, TRACE_LOST_RING_FULL, 1);

@@ -22,9 +22,10 @@
 
 struct slot; /* slots.h */
 
-/* Per waitset call site (trace_site): what is needed to measure the next turn. */
+/* Per waitset call site and epoll set (trace_site): what is needed to measure the next turn. */
 struct turn {
     uintptr_t pc;
+    int32_t epoll;
     uint64_t end_ns;     /* end of the last wait here: the turn's begin */
     uint64_t blocked_ns; /* thread.blocked_ns and .waits then */
     uint64_t waits;

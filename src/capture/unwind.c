@@ -138,7 +138,7 @@ static bool step_cfa(struct walk *w, struct cfi_rule rule)
             return false;
         break;
     case CFI_PLT:
-        cfa = w->at.sp + 8 + ((w->at.pc & 15) >= 11 ? 8 : 0);
+        cfa = w->at.sp + 8 + ((intptr_t)(w->at.pc & 15) >= rule.cfa_offset ? 8 : 0);
         break;
     default:
         return false;
@@ -191,8 +191,8 @@ NOINLINE size_t unwind_stack(const struct unwind_bounds *bounds, char *scratch, 
                              uint16_t *flags)
 {
     struct walk w = {.exact = true};
-    __asm__ volatile("lea 0(%%rip), %0\n\tmov %%rsp, %1\n\tmov %%rbp, %2"
-                     : "=r"(w.at.pc), "=r"(w.at.sp), "=r"(w.at.bp));
+    __asm__ volatile("lea 0(%%rip), %0\n\tmov %%rsp, %1\n\tmov %%rbp, %2" /* none of them may be rbp itself */
+                     : "=a"(w.at.pc), "=c"(w.at.sp), "=d"(w.at.bp));
     choose_stack(&w, bounds, scratch, flags);
     return walk_out(&w, bounds, out, max, flags);
 }

@@ -6,6 +6,7 @@
 #include "capture/endpoint.h"
 #include "capture/fdtable.h"
 #include "capture/oncpu.h"
+#include "capture/put.h"
 #include "capture/python.h"
 #include "capture/sampler.h"
 #include "capture/slots.h"
@@ -16,18 +17,29 @@
 
 /* ---- turns of event loops --------------------------------------------------------------------------------------- */
 
-/* Index of the thread's record for this call site; sites beyond TRACE_SITES share the last. */
-static int site_find(struct thread *t, uintptr_t pc)
+/* Index of the thread's record for this call site and epoll set; those beyond TRACE_SITES share the last. */
+static int site_find(struct thread *t, uintptr_t pc, int epoll)
 {
     for (int i = 0; i < TRACE_SITES; i++) {
-        if (t->turns[i].pc == pc)
+        if (t->turns[i].pc == pc && t->turns[i].epoll == epoll)
             return i;
         if (!t->turns[i].pc) {
             t->turns[i].pc = pc;
+            t->turns[i].epoll = epoll;
             return i;
         }
     }
     return TRACE_SITES - 1;
+}
+
+/* The endpoint of a call site: its address, and the number of the epoll descriptor as text. */
+static uint32_t site_endpoint(const struct turn *turn)
+{
+    char text[32];
+    size_t length = 0;
+    if (turn->epoll >= 0)
+        length = (size_t)(put_unsigned(put_text(text, "epoll "), (uint64_t)turn->epoll, 10) - text);
+    return endpoint_intern(ENDPOINT_WAITSET, ROLE_NONE, text, length, turn->pc);
 }
 
 static void read_cpu(struct thread *t, uint64_t now)
@@ -78,12 +90,12 @@ static void turn_record(struct thread *t, const struct turn *turn, uint64_t end_
 /* A wait on a set begins at w->begin_ns: the turn since the last one at this site is over. */
 static uint32_t site_wait(struct thread *t, const struct wait *w, uint64_t now)
 {
-    int i = site_find(t, w->site);
+    int i = site_find(t, w->site, w->epoll);
     struct turn *turn = &t->turns[i];
     struct trace_site *site = &t->slot->data->sites[i];
     if (!site->endpoint) {
         site->first_ns = w->begin_ns;
-        site->endpoint = endpoint_intern(ENDPOINT_WAITSET, ROLE_NONE, "", 0, turn->pc);
+        site->endpoint = site_endpoint(turn);
     }
     if (turn->end_ns && turn->end_ns <= w->begin_ns) {
         uint64_t duration = w->begin_ns - turn->end_ns;
@@ -108,7 +120,7 @@ static uint32_t site_wait(struct thread *t, const struct wait *w, uint64_t now)
 /* Where the next turn begins; after the wait itself has been added to the thread's totals. */
 static void site_leave(struct thread *t, const struct wait *w, uint64_t now)
 {
-    struct turn *turn = &t->turns[site_find(t, w->site)];
+    struct turn *turn = &t->turns[site_find(t, w->site, w->epoll)];
     turn->end_ns = now;
     turn->blocked_ns = t->blocked_ns;
     turn->waits = t->waits;
@@ -339,15 +351,16 @@ void wait_end_named(enum call_number call, uint64_t begin_ns, long result, int e
     wait_end(&w);
 }
 
-void wait_end_set(enum call_number call, uintptr_t site, uint64_t begin_ns, int result, uint32_t fds)
+void wait_end_set(enum call_number call, uintptr_t site, int epoll, uint64_t begin_ns, int result, uint32_t fds)
 {
     if (!begin_ns)
         return;
     struct wait w = {.begin_ns = begin_ns,
                      .end_ns = clock_now(),
                      .site = site,
-                     .fd = -1,
+                     .fd = epoll,
                      .result = result,
+                     .epoll = epoll,
                      .call = (uint16_t)call,
                      .flags =
                          (uint16_t)(WAIT_WAITSET | (result < 0 ? WAIT_FAILED : 0) | (result == 0 ? WAIT_TIMED_OUT : 0)),

@@ -32,6 +32,7 @@ struct wait {
     uint32_t endpoint;
     int32_t fd; /* -1: none */
     int32_t result;
+    int32_t epoll; /* with site: the epoll descriptor, -1 for poll and select */
     uint16_t call;
     uint16_t flags; /* WAIT_* */
     uint16_t error;
@@ -70,8 +71,10 @@ void wait_end_plain(enum call_number call, uint64_t begin_ns, long result, int e
 /* A call about a name, path or command. */
 void wait_end_named(enum call_number call, uint64_t begin_ns, long result, int error, enum endpoint_kind kind,
                     const char *name);
-/* A wait on a set of descriptors: site = return address of the hook, fds = how many are watched. */
-void wait_end_set(enum call_number call, uintptr_t site, uint64_t begin_ns, int result, uint32_t fds);
+/* A wait on a set of descriptors: site = return address of the hook, epoll = the set's descriptor (-1: poll, select),
+   fds = how many are watched. Site and set together tell a loop's own wait from another one made inside it through the
+   same library. */
+void wait_end_set(enum call_number call, uintptr_t site, int epoll, uint64_t begin_ns, int result, uint32_t fds);
 
 /*
  * A call that may itself wait in hooked functions (a resolver's plug-ins, system): what happens inside is part of it

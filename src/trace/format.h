@@ -61,19 +61,19 @@ struct trace_header {
     uint64_t used;        /* any: bytes reserved so far, header included; may carry TRACE_USED_CLOSED */
     uint32_t pid;
     uint32_t ppid;
-    uint32_t state;  /* enum trace_state */
-    uint32_t reason; /* enum trace_reason */
+    uint32_t state;         /* enum trace_state */
+    uint32_t reason;        /* enum trace_reason */
     uint64_t start_mono_ns; /* CLOCK_MONOTONIC and CLOCK_REALTIME at the same instant */
     uint64_t start_real_ns;
-    uint64_t end_mono_ns;    /* 0 while recording and after kill -9 */
-    uint64_t sample_mean_ns; /* mean of the sampler's exponential distribution */
-    uint64_t process_start;  /* field 22 of /proc/PID/stat: with pid, identifies the process over execs */
-    uint32_t exec_generation; /* 0 for the first image recorded in this process, then 1, 2, … */
-    uint32_t stack_buckets;  /* file offset / 8 of the stack index (uint32_t[TRACE_STACK_BUCKETS]), or 0 */
-    int32_t exit_status;     /* argument of exit, when known */
-    uint32_t cpus;           /* processors online at start */
+    uint64_t end_mono_ns;             /* 0 while recording and after kill -9 */
+    uint64_t sample_mean_ns;          /* mean of the sampler's exponential distribution */
+    uint64_t process_start;           /* field 22 of /proc/PID/stat: with pid, identifies the process over execs */
+    uint32_t exec_generation;         /* 0 for the first image recorded in this process, then 1, 2, … */
+    uint32_t stack_buckets;           /* file offset / 8 of the stack index (uint32_t[TRACE_STACK_BUCKETS]), or 0 */
+    int32_t exit_status;              /* argument of exit, when known */
+    uint32_t cpus;                    /* processors online at start */
     uint64_t lost[TRACE_LOST_CAUSES]; /* any */
-    char boot_id[40];        /* /proc/sys/kernel/random/boot_id: same boot, same CLOCK_MONOTONIC */
+    char boot_id[40];                 /* /proc/sys/kernel/random/boot_id: same boot, same CLOCK_MONOTONIC */
     char host[64];
     char comm[16];
     char exe[1024];
@@ -97,12 +97,12 @@ struct segment {
     uint32_t magic; /* written last when the segment is created */
     uint16_t kind;  /* enum segment_kind */
     uint16_t reserved;
-    uint32_t size;  /* bytes, this header included; a multiple of TRACE_PAGE */
-    uint32_t owner; /* RING, THREAD, COUNTERS: number of the thread slot; else 0 */
+    uint32_t size;       /* bytes, this header included; a multiple of TRACE_PAGE */
+    uint32_t owner;      /* RING, THREAD, COUNTERS: number of the thread slot; else 0 */
     uint64_t generation; /* RING: grows by one each time any ring segment of the process is (re)started: orders
                             a thread's segments; a reader re-reads it after copying: changed = recycled meanwhile */
-    uint32_t used;  /* RING: owner, bytes of complete records after this header, stored (release) after each
-                       record. LOG, STACKS: any, bytes reserved. */
+    uint32_t used;       /* RING: owner, bytes of complete records after this header, stored (release) after each
+                            record. LOG, STACKS: any, bytes reserved. */
     uint32_t reserved2;
 };
 #define SEGMENT_HEADER_SIZE 64 /* payload starts here, cache-line aligned */
@@ -141,10 +141,10 @@ struct event_str {
 /* Structs of all events: struct event_wait, event_turn, … */
 typedef struct event_str event_str_t;
 #define F(type, name) type name;
-#define EVENT(ID, number, name, class, size, fields)                                                                   \
-    struct event_##name {                                                                                              \
-        struct event_header header;                                                                                    \
-        fields                                                                                                         \
+#define EVENT(ID, number, name, class, size, fields) \
+    struct event_##name {                            \
+        struct event_header header;                  \
+        fields                                       \
     };
 #include "trace/events.def"
 #undef EVENT
@@ -157,7 +157,7 @@ enum event_type {
 };
 
 #define F(type, name)
-#define EVENT(ID, number, name, class, size, fields)                                                                   \
+#define EVENT(ID, number, name, class, size, fields) \
     _Static_assert(sizeof(struct event_##name) == (size), "size of event " #name " is part of the format");
 #include "trace/events.def"
 #undef EVENT
@@ -175,17 +175,18 @@ enum event_type {
 /* event_endpoint.kind */
 enum endpoint_kind {
     ENDPOINT_NONE = 0,
-    ENDPOINT_INET = 1,    /* text: 127.0.0.1:3306 */
-    ENDPOINT_INET6 = 2,   /* text: [::1]:3306 */
-    ENDPOINT_UNIX = 3,    /* text: path, @abstract, or empty (unnamed) */
-    ENDPOINT_FILE = 4,    /* text: path */
+    ENDPOINT_INET = 1,  /* text: 127.0.0.1:3306 */
+    ENDPOINT_INET6 = 2, /* text: [::1]:3306 */
+    ENDPOINT_UNIX = 3,  /* text: path, @abstract, or empty (unnamed) */
+    ENDPOINT_FILE = 4,  /* text: path */
     ENDPOINT_PIPE = 5,
     ENDPOINT_TTY = 6,
     ENDPOINT_EVENTFD = 7,
     ENDPOINT_TIMERFD = 8,
-    ENDPOINT_NAME = 9,    /* text: the host name being looked up */
+    ENDPOINT_NAME = 9,     /* text: the host name being looked up */
     ENDPOINT_PROCESS = 10, /* a child process; text: command where known */
-    ENDPOINT_WAITSET = 11, /* a place that waits on sets of descriptors; pc: return address of that call */
+    ENDPOINT_WAITSET = 11, /* a place that waits on sets of descriptors; pc: return address of that call; text: "epoll
+                              N", its descriptor, or empty */
     ENDPOINT_SOCKET = 12,  /* a socket of another family, or one without a peer yet */
     ENDPOINT_OTHER = 13,
 };
@@ -199,7 +200,7 @@ enum endpoint_role { ROLE_NONE = 0, ROLE_CLIENT = 1, ROLE_SERVER = 2, ROLE_LISTE
    count becomes non-zero (release). */
 struct trace_counter {
     uint32_t endpoint;
-    uint16_t call; /* calls.def */
+    uint16_t call;  /* calls.def */
     uint16_t flags; /* WAIT_WAITSET, WAIT_SERVER_SIDE */
     uint64_t count; /* 0: unused */
     uint64_t total_ns;
@@ -214,17 +215,18 @@ struct trace_counter {
 
 /*
  * A "turn" is the time between the end of one waitset wait and the start of the thread's next one: one cycle of an
- * event loop. At most TRACE_SITES different waitset call sites are told apart per thread; later ones share the last.
+ * event loop. At most TRACE_SITES different waitset call sites (return address and epoll descriptor) are told apart per
+ * thread; later ones share the last.
  */
 #define TRACE_SITES 4
 struct trace_site {
-    uint32_t endpoint;  /* ENDPOINT_WAITSET, 0: unused */
-    uint32_t max_fds;   /* most descriptors watched at once */
-    uint64_t waits;     /* calls */
-    uint64_t idle_ns;   /* total inside the call */
-    uint64_t first_ns;  /* start of the first call, end of the last */
+    uint32_t endpoint; /* ENDPOINT_WAITSET, 0: unused */
+    uint32_t max_fds;  /* most descriptors watched at once */
+    uint64_t waits;    /* calls */
+    uint64_t idle_ns;  /* total inside the call */
+    uint64_t first_ns; /* start of the first call, end of the last */
     uint64_t last_ns;
-    uint64_t turns;     /* completed turns from this site to the same site, nested sites not interrupting */
+    uint64_t turns; /* completed turns from this site to the same site, nested sites not interrupting */
     uint64_t turn_ns;
     uint64_t turn_max_ns;
     uint32_t turn_hist[TURN_BUCKETS];
@@ -234,9 +236,9 @@ struct trace_thread_slot { /* payload of SEGMENT_THREAD; one writer: the thread 
     uint32_t tid;          /* 0: slot of ended threads, folded together */
     uint32_t threads;      /* how many threads' counters are in here (1, more in the folded slot) */
     char name[16];
-    uint64_t start_ns;     /* thread start, or when it was first seen */
-    uint64_t end_ns;       /* 0: still running */
-    uint64_t cpu_first_ns; /* CLOCK_THREAD_CPUTIME_ID of the thread at cpu_first_at_ns and at cpu_last_at_ns; */
+    uint64_t start_ns;        /* thread start, or when it was first seen */
+    uint64_t end_ns;          /* 0: still running */
+    uint64_t cpu_first_ns;    /* CLOCK_THREAD_CPUTIME_ID of the thread at cpu_first_at_ns and at cpu_last_at_ns; */
     uint64_t cpu_first_at_ns; /* taken at most every 10 ms */
     uint64_t cpu_last_ns;
     uint64_t cpu_last_at_ns;
@@ -267,18 +269,18 @@ struct trace_stack {
     uint64_t hash;
     uint64_t frames[]; /* native, then python */
 };
-#define STACK_COMPLETE 0x0001     /* the native walk reached the thread's start */
-#define STACK_TRUNCATED 0x0002    /* more frames than STACK_MAX_NATIVE/PYTHON */
-#define STACK_PYTHON_LOST 0x0004  /* Python frames exist but could not be read */
-#define STACK_FOREIGN 0x0008      /* not on the thread's own stack (coroutine, sigaltstack) */
-#define STACK_EXACT_PC 0x0010     /* frames[0] is an exact pc (signal), not a return address */
+#define STACK_COMPLETE 0x0001    /* the native walk reached the thread's start */
+#define STACK_TRUNCATED 0x0002   /* more frames than STACK_MAX_NATIVE/PYTHON */
+#define STACK_PYTHON_LOST 0x0004 /* Python frames exist but could not be read */
+#define STACK_FOREIGN 0x0008     /* not on the thread's own stack (coroutine, sigaltstack) */
+#define STACK_EXACT_PC 0x0010    /* frames[0] is an exact pc (signal), not a return address */
 
 /* Python frame: which code object, where in it. PY_ENTRY: the interpreter's C function was entered anew for this frame,
    i.e. all frames up to and including this one belong to one _PyEval_EvalFrameDefault. */
-#define PY_FRAME(entry, code, lasti) (((uint64_t)!!(entry) << 63) | ((uint64_t)(code) << 32) | (uint32_t)(lasti))
+#define PY_FRAME(entry, code, lasti) (((uint64_t) !!(entry) << 63) | ((uint64_t)(code) << 32) | (uint32_t)(lasti))
 #define PY_FRAME_ENTRY(f) ((int)((f) >> 63))
 #define PY_FRAME_CODE(f) ((uint32_t)(((f) >> 32) & 0x7fffffffu)) /* event_code.id */
-#define PY_FRAME_LASTI(f) ((uint32_t)(f))                          /* byte offset into co_code */
+#define PY_FRAME_LASTI(f) ((uint32_t)(f))                        /* byte offset into co_code */
 
 _Static_assert(sizeof(struct trace_header) <= TRACE_PAGE, "header is one page");
 _Static_assert(offsetof(struct trace_header, used) == 24, "format");

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Reads one process's trace file (format.h). It trusts nothing: every offset, size, count and string is checked against
- * the file; what cannot be used is skipped and counted in trace_info.damage, with one sentence for the user. A file that is
- * still being written may be read; ring segments recycled meanwhile are counted as overwritten.
+ * the file; what cannot be used is skipped and counted in trace_info.damage, with one sentence for the user. A file
+ * that is still being written may be read; ring segments recycled meanwhile are counted as overwritten.
  *
  * Memory: threads, endpoints, modules, code objects and stacks are loaded at open (they grow with what is distinct);
- * events are streamed segment by segment. All pointers returned live until trace_close. One thread at a time per struct trace.
+ * events are streamed segment by segment. All pointers returned live until trace_close. One thread at a time per struct
+ * trace.
  */
 #ifndef CPROBE_TRACE_READER_H
 #define CPROBE_TRACE_READER_H
@@ -29,8 +30,8 @@ struct trace_info {
     bool ended;           /* end_mono_ns was written by the process itself */
     uint64_t sample_mean_ns;
     uint64_t lost[TRACE_LOST_CAUSES];
-    uint64_t damage;         /* places that could not be read */
-    const char *damage_text; /* first damage in words, "" if none */
+    uint64_t damage;                         /* places that could not be read */
+    const char *damage_text;                 /* first damage in words, "" if none */
     const char *host, *comm, *exe, *cmdline; /* cmdline: arguments joined by spaces, printable */
     const char *boot_id;
 };
@@ -61,7 +62,7 @@ struct trace_module {
 
 struct trace_code {
     uint32_t id, first_line;
-    uint16_t version; /* 0x030b */
+    uint16_t version;        /* 0x030b */
     const char *name, *file; /* UTF-8, never NULL */
     const uint8_t *linetable;
     size_t linetable_size;
@@ -77,7 +78,11 @@ struct trace_stack_view {
     size_t python_count;
 };
 
-struct trace_note { uint64_t time_ns; uint32_t severity; const char *text; };
+struct trace_note {
+    uint64_t time_ns;
+    uint32_t severity;
+    const char *text;
+};
 
 /* Any event; `header->type` says which member of the union is meant. Valid until the next trace_next. */
 union trace_event {
@@ -90,8 +95,9 @@ union trace_event {
 };
 
 /*
- * Opens `path`. 0, or negative errno with a sentence for the user in `error` (at most error_size bytes): not a trace (-EINVAL),
- * written by a newer cprobe (-ENOTSUP), another machine's byte order (-ENOTSUP), too short (-ENODATA), or the system's.
+ * Opens `path`. 0, or negative errno with a sentence for the user in `error` (at most error_size bytes): not a trace
+ * (-EINVAL), written by a newer cprobe (-ENOTSUP), another machine's byte order (-ENOTSUP), too short (-ENODATA), or
+ * the system's.
  */
 int trace_open(const char *path, struct trace **out, char *error, size_t error_size);
 void trace_close(struct trace *t);
@@ -118,13 +124,24 @@ int trace_next(struct trace *t, const union trace_event **out);
 
 /* "poll", "READY", …; NULL for an unknown number. enum call_category is generated from calls.def. */
 enum call_category {
-    CALL_SOCKET, CALL_STREAM, CALL_READY, CALL_SLEEP, CALL_NAME, CALL_FILE, CALL_FILELOCK, CALL_PROCESS, CALL_LOCK, CALL_JOIN,
-    CALL_SIGNAL, CALL_UNKNOWN
+    CALL_SOCKET,
+    CALL_STREAM,
+    CALL_READY,
+    CALL_SLEEP,
+    CALL_NAME,
+    CALL_FILE,
+    CALL_FILELOCK,
+    CALL_PROCESS,
+    CALL_LOCK,
+    CALL_JOIN,
+    CALL_SIGNAL,
+    CALL_UNKNOWN
 };
 const char *trace_call_name(uint16_t call);
 enum call_category trace_call_category(uint16_t call);
 
-/* Writes one event as a line of text "time type field=value …" (cprobe dump, golden tests). Returns what snprintf would. */
+/* Writes one event as a line of text "time type field=value …" (cprobe dump, golden tests). Returns what snprintf
+ * would. */
 int trace_event_format(const union trace_event *e, char *buffer, size_t size);
 
 #endif

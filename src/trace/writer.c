@@ -13,11 +13,7 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14, madvise(2) */
 #endif
 
-/* Shares of the capacity: what is rare or distinct is never evicted, so it is bounded; the rings take the rest. */
-#define LOG_SHARE 8    /* 1/8 */
-#define STACKS_SHARE 3 /* 1/3 */
-#define RING_SHARE 2   /* 1/2; thread slots and counters live in what remains */
-
+#define INDEX_SIZE ALIGN_UP(SEGMENT_HEADER_SIZE + TRACE_STACK_BUCKETS * (uint32_t)sizeof(uint32_t), TRACE_PAGE)
 #define FULL_LOCK_TRIES 64
 
 static char *payload_of(struct segment *s)
@@ -28,6 +24,11 @@ static char *payload_of(struct segment *s)
 static uint64_t offset_of(const struct writer *w, const void *p)
 {
     return (uint64_t)((const char *)p - (const char *)w->header);
+}
+
+uint64_t writer_budget(const struct writer *w, enum writer_share share)
+{
+    return (w->capacity - TRACE_PAGE - INDEX_SIZE) / WRITER_WHOLE * share;
 }
 
 void writer_lose(struct writer *w, enum trace_lost cause, uint64_t count)
@@ -104,7 +105,7 @@ static int map_file(struct writer *w, const char *path, uint64_t capacity)
 /* The list of full ring segments lives in private memory of the process: it is only needed while recording. */
 static int full_list_create(struct writer *w)
 {
-    uint64_t entries = w->capacity / RING_SHARE / RING_SEGMENT_SIZE + 1;
+    uint64_t entries = writer_budget(w, WRITER_RINGS) / RING_SEGMENT_SIZE + 1;
     void *list = sys_mmap(NULL, entries * sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (sys_is_error(list))
         return (int)(long)list;
@@ -140,10 +141,10 @@ int writer_create(struct writer *w, const char *path, uint64_t capacity, const s
     h->capacity = w->capacity;
     h->used = TRACE_PAGE;
     h->state = TRACE_RECORDING;
+    signal_fence();
     memcpy(h->magic, TRACE_MAGIC, sizeof(h->magic)); /* last: now it is a trace */
 
-    uint32_t index_size = ALIGN_UP(SEGMENT_HEADER_SIZE + TRACE_STACK_BUCKETS * (uint32_t)sizeof(uint32_t), TRACE_PAGE);
-    struct segment *index = writer_segment(w, SEGMENT_INDEX, index_size, 0);
+    struct segment *index = writer_segment(w, SEGMENT_INDEX, INDEX_SIZE, 0);
     if (!index) { /* not even room for this: the disk is full */
         sys_unlink(path);
         writer_abandon(w);
@@ -194,21 +195,49 @@ static void full_unlock(struct writer *w)
     store_release(&w->full_lock, 0);
 }
 
+/* Appends to the list; the lock is held. There is room: the list has a place for every segment that the budget allows.
+ */
+static void full_append(struct writer *w, uint32_t page)
+{
+    w->full[(w->full_head + w->full_count) % w->full_size] = page;
+    w->full_count++;
+}
+
+/* Takes in what threads that found the lock taken have left; the lock is held. */
+static void full_gather(struct writer *w)
+{
+    for (int i = 0; i < WRITER_STRAYS; i++) {
+        uint32_t page = load_relaxed(&w->strays[i]) ? exchange_acq_rel(&w->strays[i], 0) : 0;
+        if (page)
+            full_append(w, page);
+    }
+}
+
+/* Leaves a segment for the next thread that has the lock. Where there is no place either it keeps its records, but is
+   not used again. */
+static void full_stray(struct writer *w, uint32_t page)
+{
+    for (int i = 0; i < WRITER_STRAYS; i++) {
+        uint32_t none = 0;
+        if (cas_acq_rel(&w->strays[i], &none, page))
+            return;
+    }
+}
+
 /* Queues a filled segment for recycling. Its pages are dropped from the process (they stay in the file), which keeps
    the recorder's resident memory at one segment a thread. */
-static bool full_push(struct writer *w, struct segment *s)
+static void full_push(struct writer *w, struct segment *s)
 {
-    if (!full_lock(w))
-        return false;
-    bool room = w->full_count < w->full_size;
-    if (room) {
-        w->full[(w->full_head + w->full_count) % w->full_size] = (uint32_t)(offset_of(w, s) / TRACE_PAGE);
-        w->full_count++;
-    }
-    full_unlock(w);
-    if (room && !load_relaxed(&w->frozen))
+    uint32_t page = (uint32_t)(offset_of(w, s) / TRACE_PAGE);
+    if (!load_relaxed(&w->frozen))
         sys_madvise(s, s->size, MADV_DONTNEED);
-    return room;
+    if (!full_lock(w)) {
+        full_stray(w, page);
+        return;
+    }
+    full_append(w, page);
+    full_gather(w);
+    full_unlock(w);
 }
 
 static struct segment *full_pop(struct writer *w)
@@ -216,6 +245,7 @@ static struct segment *full_pop(struct writer *w)
     struct segment *s = NULL;
     if (!full_lock(w))
         return NULL;
+    full_gather(w);
     if (w->full_count) {
         s = (struct segment *)((char *)w->header + (uint64_t)w->full[w->full_head] * TRACE_PAGE);
         w->full_head = (w->full_head + 1) % w->full_size;
@@ -237,9 +267,9 @@ static void ring_restart(struct writer *w, struct segment *s, uint32_t owner)
     s->owner = owner;
 }
 
-static bool take_share(struct writer *w, uint64_t *bytes, uint64_t share, uint32_t size)
+static bool take_share(const struct writer *w, uint64_t *bytes, enum writer_share share, uint32_t size)
 {
-    if (add_relaxed(bytes, size) + size <= w->capacity / share)
+    if (add_relaxed(bytes, size) + size <= writer_budget(w, share))
         return true;
     add_relaxed(bytes, -(uint64_t)size);
     return false;
@@ -248,19 +278,17 @@ static bool take_share(struct writer *w, uint64_t *bytes, uint64_t share, uint32
 static struct segment *ring_next(struct writer *w, struct segment *current, uint32_t owner)
 {
     struct segment *s = NULL;
-    if (take_share(w, &w->ring_bytes, RING_SHARE, RING_SEGMENT_SIZE)) {
+    if (take_share(w, &w->ring_bytes, WRITER_RINGS, RING_SEGMENT_SIZE)) {
         s = writer_segment(w, SEGMENT_RING, RING_SEGMENT_SIZE, owner);
         if (!s)
             add_relaxed(&w->ring_bytes, -(uint64_t)RING_SEGMENT_SIZE);
     }
     if (!s && !load_relaxed(&w->frozen))
         s = full_pop(w);
-    if (s && current && !full_push(w, current)) { /* list busy: keep the old one, give nothing away */
-        writer_ring_release(w, s);
-        s = current;
-    }
-    if (!s)
-        s = current;
+    if (s && current)
+        full_push(w, current);
+    else if (!s)
+        s = current; /* no other one: the thread overwrites its own */
     if (s)
         ring_restart(w, s, owner);
     return s;
@@ -293,26 +321,42 @@ void writer_ring_release(struct writer *w, struct segment *segment)
 
 /* ---- segments with many writers: LOG and STACKS ----------------------------------------------------------------- */
 
-/* Bytes in the shared segment *slot, a new one where it is full. NULL: budget or disk exhausted. */
-static void *shared_reserve(struct writer *w, struct segment **slot, enum segment_kind kind, uint32_t segment_size,
-                            uint64_t *bytes, uint64_t share, uint32_t size)
+/* A new segment for `shared`, or the one that another thread made in vain. */
+static struct segment *shared_segment(struct writer *w, struct writer_shared *shared, enum segment_kind kind,
+                                      uint32_t size, enum writer_share share)
 {
+    struct segment *s = load_relaxed(&shared->spare) ? exchange_acq_rel(&shared->spare, NULL) : NULL;
+    if (s)
+        return s;
+    if (!take_share(w, &shared->bytes, share, size))
+        return NULL;
+    s = writer_segment(w, kind, size, 0);
+    if (!s)
+        add_relaxed(&shared->bytes, -(uint64_t)size);
+    return s;
+}
+
+/* Bytes in the shared segment, a new one where it is full. NULL: budget or disk exhausted. */
+static void *shared_reserve(struct writer *w, struct writer_shared *shared, enum segment_kind kind,
+                            uint32_t segment_size, enum writer_share share, uint32_t size)
+{
+    struct segment *s = load_acquire(&shared->current);
     for (;;) {
-        struct segment *s = load_acquire(slot);
-        if (s) {
-            uint32_t used = load_relaxed(&s->used);
-            while (SEGMENT_HEADER_SIZE + used + size <= s->size)
-                if (cas_acq_rel(&s->used, &used, used + size))
-                    return payload_of(s) + used;
+        uint32_t used = s ? load_relaxed(&s->used) : 0;
+        while (s && SEGMENT_HEADER_SIZE + used + size <= s->size)
+            if (cas_acq_rel(&s->used, &used, used + size))
+                return payload_of(s) + used;
+        struct segment *fresh = shared_segment(w, shared, kind, segment_size, share);
+        struct segment *seen = s, *none = NULL;
+        if (fresh && cas_acq_rel(&shared->current, &seen, fresh)) {
+            s = fresh;
+            continue;
         }
-        if (!take_share(w, bytes, share, segment_size))
+        if (fresh) /* another thread was faster: its segment serves first */
+            cas_acq_rel(&shared->spare, &none, fresh);
+        else if ((seen = load_acquire(&shared->current)) == s)
             return NULL;
-        struct segment *fresh = writer_segment(w, kind, segment_size, 0);
-        if (!fresh) {
-            add_relaxed(bytes, -(uint64_t)segment_size);
-            return NULL;
-        }
-        cas_acq_rel(slot, &s, fresh); /* another thread was faster: its segment serves, ours stays empty */
+        s = seen;
     }
 }
 
@@ -325,7 +369,7 @@ struct event_header *writer_log_reserve(struct writer *w, uint32_t size, uint32_
         writer_lose(w, TRACE_LOST_TOO_BIG, 1);
         return NULL;
     }
-    struct event_header *e = shared_reserve(w, &w->log, SEGMENT_LOG, LOG_SEGMENT_SIZE, &w->log_bytes, LOG_SHARE, total);
+    struct event_header *e = shared_reserve(w, &w->log, SEGMENT_LOG, LOG_SEGMENT_SIZE, WRITER_LOG, total);
     if (!e) {
         writer_lose(w, TRACE_LOST_RING_FULL, 1);
         return NULL;
@@ -371,8 +415,7 @@ uint32_t writer_stack(struct writer *w, uint64_t hash, uint16_t flags, uint32_t 
     if (id)
         return id;
     uint32_t size = (uint32_t)(sizeof(struct trace_stack) + 8u * (native_count + python_count));
-    struct trace_stack *e =
-        shared_reserve(w, &w->stacks, SEGMENT_STACKS, STACKS_SEGMENT_SIZE, &w->stacks_bytes, STACKS_SHARE, size);
+    struct trace_stack *e = shared_reserve(w, &w->stacks, SEGMENT_STACKS, STACKS_SEGMENT_SIZE, WRITER_STACKS, size);
     if (!e)
         return 0;
     e->flags = flags;
@@ -397,39 +440,47 @@ static bool defines_number(uint16_t type)
     return type == EVENT_ENDPOINT || type == EVENT_MODULE || type == EVENT_UNLOAD || type == EVENT_CODE;
 }
 
-static void inherit_log(struct writer *w, const struct segment *s)
+static void inherit_record(struct writer *w, const struct event_header *e, uint32_t size)
+{
+    struct event_header *copy = writer_log_reserve(w, size, 0);
+    if (!copy)
+        return;
+    copy->time_ns = e->time_ns;
+    memcpy(copy + 1, e + 1, size - sizeof(*e));
+    writer_log_commit(copy, e->type);
+}
+
+static void inherit_log(struct writer *w, const struct segment *s, bool (*known)(const struct event_header *))
 {
     const char *p = (const char *)s + SEGMENT_HEADER_SIZE;
-    const char *end = p + s->used;
+    const char *end = p + load_acquire(&s->used);
     while (p + sizeof(struct event_header) <= end) {
         const struct event_header *e = (const struct event_header *)p;
-        uint32_t size = e->size;
-        if (size < sizeof(*e) || size > (size_t)(end - p))
-            return; /* its writer is a thread that this process does not have */
-        if (defines_number(e->type)) {
-            struct event_header *copy = writer_log_reserve(w, size, 0);
-            if (copy) {
-                copy->time_ns = e->time_ns;
-                memcpy(copy + 1, e + 1, size - sizeof(*e));
-                writer_log_commit(copy, e->type);
-            }
+        uint16_t type = load_acquire(&e->type);
+        uint32_t size = load_relaxed(&e->size);
+        if (e->magic != EVENT_MAGIC || size < sizeof(*e) || size > (size_t)(end - p) || size % EVENT_ALIGN) {
+            p += EVENT_ALIGN; /* being written: the parent's other threads go on */
+            continue;
         }
+        if (defines_number(type) && known(e))
+            inherit_record(w, e, size);
         p += size;
     }
 }
 
-void writer_inherit(struct writer *w, const struct writer *from)
+void writer_inherit(struct writer *w, const struct writer *from, bool (*known)(const struct event_header *record))
 {
-    uint64_t used = from->header->used & ~TRACE_USED_CLOSED;
+    uint64_t used = load_acquire(&from->header->used) & ~TRACE_USED_CLOSED;
     uint64_t offset = from->header->header_size;
     while (offset + sizeof(struct segment) <= used) {
         const struct segment *s = (const struct segment *)((const char *)from->header + offset);
-        if (s->magic != SEGMENT_MAGIC || s->size < TRACE_PAGE) { /* another thread was about to create it */
+        if (load_acquire(&s->magic) != SEGMENT_MAGIC ||
+            s->size < TRACE_PAGE) { /* another thread was about to create it */
             offset += TRACE_PAGE;
             continue;
         }
         if (s->kind == SEGMENT_LOG)
-            inherit_log(w, s);
+            inherit_log(w, s, known);
         offset += s->size;
     }
 }

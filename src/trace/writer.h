@@ -20,14 +20,27 @@
 #define WRITER_SIZE_MIN (UINT64_C(1) << 20)
 #define WRITER_SIZE_MAX (UINT64_C(4) << 30)
 
+/*
+ * What each kind of segment may take of the room behind the header and the stack index, in sixteenths. What is rare or
+ * distinct is never evicted, so it is bounded; together they are the whole, so that none can starve another.
+ */
+enum writer_share { WRITER_LOG = 2, WRITER_SLOTS = 3, WRITER_STACKS = 4, WRITER_RINGS = 7, WRITER_WHOLE = 16 };
+
+/* Segments of one kind that all threads write to. */
+struct writer_shared {
+    struct segment *current; /* any */
+    struct segment *spare;   /* any: made by a thread that found another one faster */
+    uint64_t bytes;          /* any: of all segments of this kind */
+};
+
+#define WRITER_STRAYS 16
+
 struct writer {
     struct trace_header *header; /* the mapping; NULL: no trace */
     uint64_t capacity;           /* bytes mapped */
-    struct segment *log;         /* any: the segment that LOG records go to */
-    struct segment *stacks;      /* any: likewise for stacks */
-    uint64_t log_bytes;          /* any: bytes of each kind of segment reserved so far, for the budgets */
-    uint64_t stacks_bytes;
-    uint64_t ring_bytes;
+    struct writer_shared log;
+    struct writer_shared stacks;
+    uint64_t ring_bytes;      /* any */
     uint64_t ring_generation; /* any */
     uint32_t frozen;          /* no system call may be made any more (sandbox, recording ended) */
     uint32_t out_of_space;    /* the file system refused to back another segment */
@@ -35,6 +48,7 @@ struct writer {
     uint32_t full_head, full_count;
     uint32_t *full; /* circular: offsets / TRACE_PAGE of ring segments that their thread has filled, oldest first */
     uint32_t full_size;
+    uint32_t strays[WRITER_STRAYS]; /* any: the same, of threads that found the lock taken; 0: none */
     char path[WRITER_PATH_MAX];
 };
 
@@ -51,9 +65,15 @@ void writer_finish(struct writer *w, enum trace_state state, enum trace_reason r
 /* Forgets a mapping inherited over fork: unmaps it without touching it. */
 void writer_abandon(struct writer *w);
 
-/* Takes over from `from` (the parent's trace, still mapped after fork) all LOG records that define numbers used in
-   process memory: endpoints, modules, code objects. */
-void writer_inherit(struct writer *w, const struct writer *from);
+/*
+ * Takes over from `from` (the parent's trace, still mapped after fork) the LOG records that define numbers used in
+ * process memory: endpoints, modules, code objects. The parent goes on writing meanwhile: `known` says whether this
+ * process knows the number too, or the parent gave it after the fork.
+ */
+void writer_inherit(struct writer *w, const struct writer *from, bool (*known)(const struct event_header *record));
+
+/* Bytes that segments of this share may take. */
+uint64_t writer_budget(const struct writer *w, enum writer_share share);
 
 void writer_lose(struct writer *w, enum trace_lost cause, uint64_t count);
 

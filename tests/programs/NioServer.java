@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.SelectionKey;
@@ -33,10 +34,14 @@ public class NioServer {
             return;
         }
         SocketChannel client = (SocketChannel) key.channel();
-        if (client.read(ByteBuffer.allocate(4096)) < 0) {
-            client.close();
-        } else {
-            client.write(ByteBuffer.wrap(ANSWER));
+        try {
+            if (client.read(ByteBuffer.allocate(4096)) > 0) {
+                client.write(ByteBuffer.wrap(ANSWER));
+                return;
+            }
+        } catch (IOException reset) {
+            // The client left without a word, as load generators do.
         }
+        client.close();
     }
 }

@@ -13,6 +13,17 @@ from lib.process import scratch
 PROGRAM = "asyncio_server.py"
 NAME = "shop.example"
 
+# The program sees another /etc/resolv.conf, nobody else does, and it works in a chroot, whose / is no mount point that could be
+# made private: below a private /proc stands a private copy of the whole tree.
+PRIVATE_RESOLVER = """
+mount --make-private /proc
+mount --rbind / /proc/fs
+mount --make-rprivate /proc/fs
+mount --bind "$1" /proc/fs/etc/resolv.conf
+shift
+exec chroot /proc/fs "$@"
+"""
+
 
 class NameServer(threading.Thread):
     """Answers A with 127.0.0.1 and AAAA with nothing, 10 ms late (RFC 1035). On port 53, the only one that resolv.conf knows."""
@@ -47,7 +58,7 @@ class Resolver(Case):
         NameServer()
         resolver = scratch("resolver") / "resolv.conf"
         resolver.write_text(f"nameserver {NameServer.ADDRESS}\n")
-        cls.wrapper = ["unshare", "--mount", "sh", "-c", f'mount --bind {resolver} /etc/resolv.conf && exec "$@"', "sh"]
+        cls.wrapper = ["unshare", "--mount", "--propagation=unchanged", "sh", "-ec", PRIVATE_RESOLVER, "sh", resolver]
 
     def record(self, handler):
         return self.record_server(PROGRAM, count=60, wrapper=self.wrapper, HANDLER=handler, NAME=NAME)

@@ -51,7 +51,7 @@ class Epoll(Case):
                 client.join()
             self.assertEqual(recording.process.stop(), 0, recording.process.output())
             count, wall, cpu = map(int, recording.process.output().split())
-            return recording.report(), {"count": count, "wall_ns": wall, "cpu_ns": cpu}
+            return recording.report(), {"count": count, "wall_ns": wall, "cpu_ns": cpu, "queued_ns": 0}
 
     def assert_blocked_at(self, finding, function):
         frame = next(f for f in frames_of(finding) if f["function"] == function)

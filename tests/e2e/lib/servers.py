@@ -7,6 +7,7 @@ Each constructor starts the server and returns when it answers; use with `with`.
 import os
 import pathlib
 import shutil
+import subprocess
 
 from lib.process import Process, free_port, run, scratch
 
@@ -89,3 +90,5 @@ class Postgres(Server):
         settings = [f"{name}={value}" for name, value in (env or {}).items()]
         super().__init__([*as_user, "env", *settings, postgres_tool("postgres"), "-D", data, "-p", port, "-h", "127.0.0.1",
                           "-k", home, "-c", "fsync=off"], port, env={"HOME": str(home)}, name="postgres")
+        ready = [postgres_tool("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+        self.until(lambda: subprocess.run(ready, check=False).returncode == 0)

@@ -53,6 +53,29 @@ static void what_is_no_loop(void **state)
     assert_kind(one_loop(PC_LIBEV, C_EPOLL, 100, 1), "libev"); /* known, whatever it watches */
 }
 
+static void polls_at_start_up_are_no_loop(void **state)
+{
+    (void)state;
+    struct trace_builder *b = scene_process(PID);
+    scene_loop(b, PID, PC_EPOLL_LOOP, C_POLL, scene_stack(b, PC_EPOLL_LOOP), 0, 9 * MS, 10, 100 * US);
+    assert_kind(b, "");
+}
+
+/* Neither idle nor on CPU nor blocked: stopped, or without a CPU. */
+static void loop_without_cpu_is_not_saturated(void **state)
+{
+    (void)state;
+    struct trace_builder *b = scene_process(PID);
+    struct trace_thread_slot *slot = builder_thread(b, 101, "loop", T0);
+    scene_loop(b, 101, PC_EPOLL_LOOP, C_EPOLL, scene_stack(b, PC_EPOLL_LOOP), SEC, 9 * SEC, 101, MS);
+    slot->cpu_first_at_ns = T0;
+    slot->cpu_last_at_ns = T0 + 10 * SEC;
+    slot->cpu_last_ns = 100 * MS;
+    struct scene scene = run_ended(b);
+    assert_int_equal(scene.report->loops[0].verdict, LOOP_IDLE);
+    scene_end(&scene);
+}
+
 static struct trace_builder *python_loop(uint64_t frame)
 {
     struct trace_builder *b = scene_process(PID);
@@ -168,6 +191,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kinds_are_told_apart),
         cmocka_unit_test(what_is_no_loop),
+        cmocka_unit_test(polls_at_start_up_are_no_loop),
+        cmocka_unit_test(loop_without_cpu_is_not_saturated),
         cmocka_unit_test(python_frames_tell),
         cmocka_unit_test(own_site_is_not_the_longest_wait),
         cmocka_unit_test(same_function_is_the_same_loop),

@@ -226,6 +226,22 @@ static void start_up_work_not_found(void **state)
     scene_end(&scene);
 }
 
+/* A client that connects, then copies between its terminal and the server. */
+static void a_clients_start_not_found(void **state)
+{
+    (void)state;
+    for (int epoll = 0; epoll < 2; epoll++) {
+        struct trace_builder *b = scene_process(PID);
+        uint32_t server = builder_endpoint(b, ENDPOINT_INET, ROLE_CLIENT, "192.0.2.1:22");
+        scene_loop(b, PID, PC_EPOLL_LOOP, epoll ? C_EPOLL : C_POLL, scene_stack(b, PC_EPOLL_LOOP), SEC, 9 * SEC, 50,
+                   MS);
+        scene_waits(b, PID, C_RECV, server, scene_stack(b, PC_CONNECT_UPSTREAM), 0, 20, 30 * MS, 0, 900 * MS);
+        struct scene scene = scene_run(NULL, b, NULL);
+        assert_int_equal(scene.report->finding_count, epoll);
+        scene_end(&scene);
+    }
+}
+
 static void shut_down_work_not_found(void **state)
 {
     (void)state;
@@ -475,6 +491,7 @@ int main(void)
         cmocka_unit_test(page_cache_not_found_but_slow_disk_is),
         cmocka_unit_test(waits_before_the_loop_found),
         cmocka_unit_test(start_up_work_not_found),
+        cmocka_unit_test(a_clients_start_not_found),
         cmocka_unit_test(shut_down_work_not_found),
         cmocka_unit_test(last_turn_of_a_killed_process_found),
         cmocka_unit_test(life_after_the_loop_not_found),

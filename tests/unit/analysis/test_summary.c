@@ -63,6 +63,21 @@ static void verdict_idle(void **state)
                    "requests wait for what is found below.");
 }
 
+static void verdict_starved(void **state)
+{
+    (void)state;
+    struct trace_builder *b = scene_process(1);
+    struct trace_thread_slot *slot = builder_thread(b, PID, "loop", T0);
+    scene_loop(b, PID, PC_EPOLL_LOOP, C_EPOLL, scene_stack(b, PC_EPOLL_LOOP), 0, 10 * SEC, 100, MS);
+    slot->cpu_first_at_ns = T0;
+    slot->cpu_last_at_ns = T0 + 10 * SEC;
+    slot->cpu_last_ns = SEC;
+    builder_end(b, T0 + 10 * SEC, 0);
+    struct scene scene = scene_run(NULL, b, NULL);
+    assert_non_null(strstr(scene.report->verdict, "is idle 1.0 % of its time and on CPU 10 %"));
+    scene_end(&scene);
+}
+
 static void verdict_without_loop(void **state)
 {
     (void)state;
@@ -123,7 +138,7 @@ static void processes_and_loss(void **state)
     assert_int_equal(scene.report->process_count, 3);
     assert_string_equal(rows[0].state, "finished");
     assert_int_equal(rows[0].end_real_ns, BUILDER_START_REAL + SEC);
-    assert_string_equal(rows[1].state, "recording");
+    assert_string_equal(rows[1].state, "not ended"); /* the builder's boot is not this one */
     assert_int_equal(rows[1].threads, 2);
     assert_non_null(strstr(rows[2].state, "seccomp"));
     assert_int_equal(scene.report->lost[TRACE_LOST_OVERWRITTEN], 12);
@@ -135,11 +150,9 @@ static void processes_and_loss(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(verdict_blocked),
-        cmocka_unit_test(verdict_saturated),
-        cmocka_unit_test(verdict_idle),
-        cmocka_unit_test(verdict_without_loop),
-        cmocka_unit_test(endpoints_add_up_over_processes),
+        cmocka_unit_test(verdict_blocked),      cmocka_unit_test(verdict_saturated),
+        cmocka_unit_test(verdict_idle),         cmocka_unit_test(verdict_starved),
+        cmocka_unit_test(verdict_without_loop), cmocka_unit_test(endpoints_add_up_over_processes),
         cmocka_unit_test(processes_and_loss),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Locks, semaphores and threads. Expected: see hook_case.h; a lock that can be had at once is not counted. */
+#include "hook_case.h"
+
+#include <dlfcn.h>
+#include <semaphore.h>
+
+/* A thread that holds a lock until it is told to leave; it takes and leaves it by functions that are not hooked. */
+struct holder {
+    pthread_t thread;
+    int (*take)(void *), (*leave)(void *);
+    void *lock;
+    atomic_int taken;
+};
+
+static void *holder_thread(void *argument)
+{
+    struct holder *h = argument;
+    prctl(PR_SET_NAME, "holder");
+    if (h->take(h->lock) != 0)
+        abort();
+    h->taken = 1;
+    pause_ms(SHORT_MS);
+    h->leave(h->lock);
+    return NULL;
+}
+
+static void hold(struct holder *h, void *take, void *leave, void *lock)
+{
+    *h = (struct holder){.take = (int (*)(void *))take, .leave = (int (*)(void *))leave, .lock = lock};
+    pthread_create(&h->thread, NULL, holder_thread, h);
+    pthread_detach(h->thread);
+    while (!h->taken)
+        sched_yield();
+}
+
+static void mutex_of_type(pthread_mutex_t *mutex, int type, int robust)
+{
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_settype(&attributes, type);
+    pthread_mutexattr_setrobust(&attributes, robust);
+    pthread_mutex_init(mutex, &attributes);
+}
+
+static void *die_with_lock(void *mutex)
+{
+    prctl(PR_SET_NAME, "dying");
+    pthread_mutex_trylock(mutex);
+    return NULL;
+}
+
+static void owner_died(pthread_mutex_t *mutex)
+{
+    pthread_t thread;
+    mutex_of_type(mutex, PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_ROBUST);
+    pthread_create(&thread, NULL, die_with_lock, mutex);
+    while (pthread_tryjoin_np(thread, NULL) != 0)
+        sched_yield();
+}
+
+CASE(pthread_mutex_lock, "pthread_mutex_lock 2 1 10 none")
+{
+    static struct holder h;
+    static pthread_mutex_t plain = PTHREAD_MUTEX_INITIALIZER, checking, recursive, robust;
+    show_error("free", pthread_mutex_lock(&plain));
+    pthread_mutex_unlock(&plain);
+    hold(&h, pthread_mutex_trylock, pthread_mutex_unlock, &plain);
+    show_error("held by another", pthread_mutex_lock(&plain));
+    mutex_of_type(&checking, PTHREAD_MUTEX_ERRORCHECK, PTHREAD_MUTEX_STALLED);
+    show_error("error checking", pthread_mutex_lock(&checking));
+    show_error("error checking again", pthread_mutex_lock(&checking));
+    mutex_of_type(&recursive, PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_STALLED);
+    show_error("recursive", pthread_mutex_lock(&recursive));
+    show_error("recursive again", pthread_mutex_lock(&recursive));
+    owner_died(&robust);
+    show_error("robust", pthread_mutex_lock(&robust));
+    pthread_mutex_unlock(&robust);
+    show_error("not repaired", pthread_mutex_lock(&robust));
+}
+
+CASE(pthread_mutex_timedlock, "pthread_mutex_timedlock 3 2 20 none")
+{
+    static struct holder h;
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    struct timespec until = after_ms(CLOCK_REALTIME, SHORT_MS), late = after_ms(CLOCK_REALTIME, 60000), bad = {0, -1};
+    show_error("free", pthread_mutex_timedlock(&mutex, &until));
+    show_error("held", pthread_mutex_timedlock(&mutex, &until));
+    show_error("bad time", pthread_mutex_timedlock(&mutex, &bad));
+    pthread_mutex_unlock(&mutex);
+    hold(&h, pthread_mutex_trylock, pthread_mutex_unlock, &mutex);
+    show_error("left in time", pthread_mutex_timedlock(&mutex, &late));
+}
+
+CASE(pthread_mutex_clocklock, "pthread_mutex_clocklock 2 1 10 none")
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    struct timespec until = after_ms(CLOCK_MONOTONIC, SHORT_MS);
+    show_error("free", pthread_mutex_clocklock(&mutex, CLOCK_MONOTONIC, &until));
+    show_error("held", pthread_mutex_clocklock(&mutex, CLOCK_MONOTONIC, &until));
+}
+
+typedef int wait_function(void *condition, pthread_mutex_t *mutex);
+typedef int timedwait_function(void *condition, pthread_mutex_t *mutex, const struct timespec *until);
+static int (*signal_condition)(void *);
+
+static void wake(void *condition)
+{
+    signal_condition(condition);
+}
+
+static void wait_condition(wait_function *wait, const char *version)
+{
+    static struct later l;
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t *condition = calloc(1, sizeof(*condition));
+    signal_condition = (int (*)(void *))dlvsym(RTLD_DEFAULT, "pthread_cond_signal", version);
+    pthread_mutex_trylock(&mutex);
+    later_do(&l, wake, condition);
+    show_error("wait", wait(condition, &mutex));
+    show_error("the mutex is held", pthread_mutex_trylock(&mutex));
+    pthread_mutex_unlock(&mutex);
+}
+
+static void timedwait_condition(timedwait_function *wait)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t *condition = calloc(1, sizeof(*condition));
+    struct timespec until = after_ms(CLOCK_REALTIME, SHORT_MS), bad = {0, -1};
+    pthread_mutex_trylock(&mutex);
+    show_error("wait in vain", wait(condition, &mutex, &until));
+    show_error("bad time", wait(condition, &mutex, &bad));
+    pthread_mutex_unlock(&mutex);
+}
+
+CASE(pthread_cond_wait, "pthread_cond_wait 1 0 10 none")
+{
+    wait_condition((wait_function *)pthread_cond_wait, "GLIBC_2.3.2");
+}
+
+CASE(pthread_cond_wait_old, "pthread_cond_wait 1 0 10 none")
+{
+    wait_condition((wait_function *)dlvsym(RTLD_DEFAULT, "pthread_cond_wait", "GLIBC_2.2.5"), "GLIBC_2.2.5");
+}
+
+CASE(pthread_cond_timedwait, "pthread_cond_timedwait 2 2 10 none")
+{
+    timedwait_condition((timedwait_function *)pthread_cond_timedwait);
+}
+
+CASE(pthread_cond_timedwait_old, "pthread_cond_timedwait 2 2 10 none")
+{
+    timedwait_condition((timedwait_function *)dlvsym(RTLD_DEFAULT, "pthread_cond_timedwait", "GLIBC_2.2.5"));
+}
+
+CASE(pthread_cond_clockwait, "pthread_cond_clockwait 1 1 10 none")
+{
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+    struct timespec until = after_ms(CLOCK_MONOTONIC, SHORT_MS);
+    pthread_mutex_trylock(&mutex);
+    show_error("wait in vain", pthread_cond_clockwait(&condition, &mutex, CLOCK_MONOTONIC, &until));
+}
+
+CASE(pthread_rwlock_rdlock, "pthread_rwlock_rdlock 2 1 10 none")
+{
+    static struct holder h;
+    static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
+    show_error("free", pthread_rwlock_rdlock(&lock));
+    show_error("again", pthread_rwlock_rdlock(&lock));
+    pthread_rwlock_unlock(&lock);
+    pthread_rwlock_unlock(&lock);
+    hold(&h, pthread_rwlock_trywrlock, pthread_rwlock_unlock, &lock);
+    show_error("written by another", pthread_rwlock_rdlock(&lock));
+    pthread_rwlock_unlock(&lock);
+    pthread_rwlock_trywrlock(&lock);
+    show_error("written by itself", pthread_rwlock_rdlock(&lock));
+}
+
+CASE(pthread_rwlock_wrlock, "pthread_rwlock_wrlock 2 1 10 none")
+{
+    static struct holder h;
+    static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
+    show_error("free", pthread_rwlock_wrlock(&lock));
+    show_error("written by itself", pthread_rwlock_wrlock(&lock));
+    pthread_rwlock_unlock(&lock);
+    hold(&h, pthread_rwlock_tryrdlock, pthread_rwlock_unlock, &lock);
+    show_error("read by another", pthread_rwlock_wrlock(&lock));
+}
+
+#define RWLOCK_UNTIL(name, clock, ...)                                    \
+    CASE(name, #name " 2 1 20 none")                                      \
+    {                                                                     \
+        static struct holder h;                                           \
+        static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;        \
+        struct timespec until = after_ms(clock, 60000), past = {1, 0};    \
+        hold(&h, pthread_rwlock_trywrlock, pthread_rwlock_unlock, &lock); \
+        show_error("too late", name(&lock, ##__VA_ARGS__, &past));        \
+        show_error("left in time", name(&lock, ##__VA_ARGS__, &until));   \
+    }
+RWLOCK_UNTIL(pthread_rwlock_timedrdlock, CLOCK_REALTIME)
+RWLOCK_UNTIL(pthread_rwlock_timedwrlock, CLOCK_REALTIME)
+RWLOCK_UNTIL(pthread_rwlock_clockrdlock, CLOCK_MONOTONIC, CLOCK_MONOTONIC)
+RWLOCK_UNTIL(pthread_rwlock_clockwrlock, CLOCK_MONOTONIC, CLOCK_MONOTONIC)
+
+CASE(pthread_barrier_wait, "pthread_barrier_wait 1 0 0 none")
+{
+    pthread_barrier_t barrier;
+    pthread_barrier_init(&barrier, NULL, 1);
+    show("serial thread", pthread_barrier_wait(&barrier) == PTHREAD_BARRIER_SERIAL_THREAD);
+}
+
+static void post(void *semaphore)
+{
+    sem_post(semaphore);
+}
+
+CASE(sem_wait, "sem_wait 2 1 20 none")
+{
+    static struct later l, signals;
+    static sem_t semaphore;
+    sem_init(&semaphore, 0, 1);
+    errno = 77;
+    show("free", sem_wait(&semaphore));
+    show("errno", errno);
+    interrupt_begin(&signals, SIGUSR1);
+    show("interrupted", sem_wait(&semaphore));
+    interrupt_end(&signals);
+    pause_ms(2 * SHORT_MS);
+    later_do(&l, post, &semaphore);
+    show("taken", sem_wait(&semaphore));
+}
+
+CASE(sem_timedwait, "sem_timedwait 1 1 10 none")
+{
+    sem_t semaphore;
+    struct timespec until = after_ms(CLOCK_REALTIME, SHORT_MS);
+    sem_init(&semaphore, 0, 1);
+    show("free", sem_timedwait(&semaphore, &until));
+    show("taken", sem_timedwait(&semaphore, &until));
+}
+
+CASE(sem_clockwait, "sem_clockwait 1 1 10 none")
+{
+    sem_t semaphore;
+    struct timespec until = after_ms(CLOCK_MONOTONIC, SHORT_MS);
+    sem_init(&semaphore, 0, 1);
+    show("free", sem_clockwait(&semaphore, CLOCK_MONOTONIC, &until));
+    show("taken", sem_clockwait(&semaphore, CLOCK_MONOTONIC, &until));
+}
+
+/* ---- threads ------------------------------------------------------------------------------------------------------
+ */
+
+static void *brief_thread(void *argument)
+{
+    prctl(PR_SET_NAME, "brief");
+    pause_ms(SHORT_MS);
+    return argument;
+}
+
+static pthread_t thread_new(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, brief_thread, (void *)7) != 0)
+        abort();
+    return thread;
+}
+
+CASE(pthread_create, "")
+{
+    pthread_t thread;
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, (size_t)1 << 46);
+    show_error("pthread_create", pthread_create(&thread, NULL, brief_thread, NULL));
+    pthread_detach(thread);
+    show_error("without room", pthread_create(&thread, &attributes, brief_thread, NULL));
+}
+
+CASE(pthread_setname_np, "")
+{
+    char name[16];
+    prctl(PR_GET_NAME, name);
+    show_error("pthread_setname_np", pthread_setname_np(pthread_self(), name));
+    show_error("too long", pthread_setname_np(pthread_self(), "a name of more than fifteen bytes"));
+}
+
+CASE(pthread_join, "pthread_join 2 1 10 none")
+{
+    void *result;
+    show_error("pthread_join", pthread_join(thread_new(), &result));
+    show("result", (long)result);
+    show_error("itself", pthread_join(pthread_self(), NULL));
+}
+
+#define JOIN_UNTIL(name, clock, ...)                                       \
+    CASE(name, #name " 2 1 10 none")                                       \
+    {                                                                      \
+        pthread_t thread = thread_new();                                   \
+        struct timespec until = after_ms(clock, 60000), past = {1, 0};     \
+        show_error("too early", name(thread, NULL, ##__VA_ARGS__, &past)); \
+        show_error("in time", name(thread, NULL, ##__VA_ARGS__, &until));  \
+    }
+JOIN_UNTIL(pthread_timedjoin_np, CLOCK_REALTIME)
+JOIN_UNTIL(pthread_clockjoin_np, CLOCK_MONOTONIC, CLOCK_MONOTONIC)
