@@ -26,7 +26,7 @@ CXX_WARNINGS := -Wall -Wextra -Wshadow $(if $(filter 1,$(WERROR)),-Werror)
 COMMON := -std=gnu11 -D_GNU_SOURCE= -O2 -g -Isrc -MMD -MP
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 CFLAGS ?=
-TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lstdc++ -lm
+TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lprotobuf-c -lz -lstdc++ -lm
 
 # The recorder runs inside other people's programs: hidden symbols, TLS that needs no allocation, unwind tables so that
 # exceptions and cancellation pass through. It is preloaded, so it is never built with a sanitizer.
@@ -49,7 +49,9 @@ USES_report := report $(USES_analysis)
 USES_cli := cli report store $(USES_analysis)
 
 sources = $(filter-out %.bpf.c,$(wildcard src/$(1)/*.c))
-objects = $(patsubst %.c,$(O)/obj/%.o,$(filter-out src/cli/main.c,$(call sources,$(1))))
+objects = $(patsubst %.c,$(O)/obj/%.o,$(filter-out src/cli/main.c,$(call sources,$(1)))) $(MADE_$(1))
+# Objects whose source is made by the build.
+MADE_report := $(O)/made/pprof.pb-c.o $(O)/made/page.o
 archives = $(patsubst %,$(O)/lib%.a,$(1))
 
 SHIM_SOURCES := $(call sources,base) $(call sources,capture) $(call sources,wire) $(filter-out src/trace/reader%,$(wildcard src/trace/writer*.c))
@@ -93,6 +95,24 @@ $(O)/obj/%.o: %.c
 	$(say) CC $<
 	$(Q)$(CC) $(COMMON) $(WARNINGS) $(SANITIZE) $(if $(findstring src/capture/,$<),-fexceptions) -Itests/unit $(CFLAGS) \
 	    -c -o $@ $<
+
+$(O)/made/pprof.pb-c.c: src/report/pprof.proto
+	@mkdir -p $(@D)
+	$(say) PROTO $<
+	$(Q)protoc-c --proto_path=$(<D) --c_out=$(@D) $<
+$(O)/made/pprof.pb-c.o: $(O)/made/pprof.pb-c.c
+	$(say) CC $<
+	$(Q)$(CC) -std=gnu11 -O2 -g $(SANITIZE) -c -o $@ $<
+$(O)/made/page/page.html: $(wildcard src/report/page/*) scripts/build-page
+	@mkdir -p $(@D)
+	$(say) PAGE $@
+	$(Q)scripts/build-page $@
+$(O)/made/page.o: src/report/page.S $(O)/made/page/page.html
+	$(say) AS $<
+	$(Q)$(CC) -Wa,-I$(O)/made/page -c -o $@ $<
+$(O)/obj/src/report/flame_pprof.o: $(O)/made/pprof.pb-c.c
+$(O)/obj/src/report/flame_pprof.o $(O)/obj/tests/unit/report/test_flame_pprof.o: COMMON += -I$(O)/made
+$(O)/obj/tests/unit/report/test_flame_pprof.o: $(O)/made/pprof.pb-c.c
 
 define folder_archive
 $(O)/lib$(1).a: $(call objects,$(1))
@@ -147,8 +167,8 @@ check:
 	$(Q)$(MAKE) all tests
 	$(Q)BUILD=$(abspath $(O)) tests/run
 
-lint:
-	$(Q)scripts/lint all
+lint: $(O)/made/pprof.pb-c.c
+	$(Q)BUILD=$(abspath $(O)) scripts/lint all
 
 demo:
 	$(Q)$(if $(filter 1,$(CPROBE_SKIP_DEPS)),:,scripts/install-deps.sh)

@@ -16,8 +16,8 @@ struct analysis {
     struct findings findings;
 };
 
-int analysis_run(const char *const *paths, size_t count, const struct analysis_options *options, struct report **out,
-                 char *error, size_t error_size)
+int analysis_profile(const char *const *paths, size_t count, const struct analysis_options *options,
+                     struct report **out, const struct profile **profile, char *error, size_t error_size)
 {
     struct analysis_options defaults;
     struct session *session;
@@ -40,9 +40,17 @@ int analysis_run(const char *const *paths, size_t count, const struct analysis_o
     report->loops = loops_report(model, analysis->arena, &report->loop_count);
     summary_fill(model, report, analysis->arena);
     report->verdict = verdict_sentence(model, report, analysis->arena);
+    if (profile)
+        *profile = profile_new(model, report, analysis->arena);
     model_free(model);
     *out = report;
     return 0;
+}
+
+int analysis_run(const char *const *paths, size_t count, const struct analysis_options *options, struct report **out,
+                 char *error, size_t error_size)
+{
+    return analysis_profile(paths, count, options, out, NULL, error, error_size);
 }
 
 void report_free(struct report *report)

@@ -10,6 +10,7 @@
 
 #include "analysis/finding.h"
 #include "analysis/options.h"
+#include "analysis/profile.h"
 
 /*
  * Analyses the traces that `paths` name: directories (every *.trace in them) and single files. options NULL: defaults.
@@ -20,6 +21,10 @@
  */
 int analysis_run(const char *const *paths, size_t count, const struct analysis_options *options, struct report **out,
                  char *error, size_t error_size);
+
+/* The same, and where the time was spent: *profile belongs to the report (profile NULL: not wanted). */
+int analysis_profile(const char *const *paths, size_t count, const struct analysis_options *options,
+                     struct report **out, const struct profile **profile, char *error, size_t error_size);
 
 /* Frees the report with everything that it points to. NULL is allowed. */
 void report_free(struct report *report);

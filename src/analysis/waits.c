@@ -254,24 +254,43 @@ static void counter_row_add(struct wait_table *table, const struct wait_row *key
     phase_settle(row, counter);
 }
 
-void waits_calibrate(struct wait_table *table, struct model_thread *thread)
+static bool counter_is_idle(const struct trace_counter *counter, const struct model_thread *thread)
+{
+    return (counter->flags & WAIT_WAITSET) && thread_owns_site(thread, counter->endpoint);
+}
+
+static void counter_calibrate(struct wait_table *table, struct model_thread *thread,
+                              const struct trace_counter *counter)
+{
+    struct wait_row key = {.thread = thread,
+                           .endpoint = counter->endpoint,
+                           .counted_as = counter->endpoint,
+                           .call = counter->call,
+                           .flags = counter->flags & COUNTER_FLAGS};
+    size_t end, begin = rows_of_counter(table, &key, &end);
+    if (begin < end)
+        rows_calibrate(&table->rows[begin], end - begin, counter);
+    else
+        counter_row_add(table, &key, counter);
+}
+
+static void counters_calibrate(struct wait_table *table, struct model_thread *thread, bool idle)
 {
     for (size_t i = 0; i < thread->source->counter_count; i++) {
         const struct trace_counter *counter = &thread->source->counters[i];
-        size_t end;
-        if ((counter->flags & WAIT_WAITSET) && thread_owns_site(thread, counter->endpoint))
-            continue;
-        struct wait_row key = {.thread = thread,
-                               .endpoint = counter->endpoint,
-                               .counted_as = counter->endpoint,
-                               .call = counter->call,
-                               .flags = counter->flags & COUNTER_FLAGS};
-        size_t begin = rows_of_counter(table, &key, &end);
-        if (begin < end)
-            rows_calibrate(&table->rows[begin], end - begin, counter);
-        else
-            counter_row_add(table, &key, counter);
+        if (counter_is_idle(counter, thread) == idle)
+            counter_calibrate(table, thread, counter);
     }
+}
+
+void waits_calibrate(struct wait_table *table, struct model_thread *thread)
+{
+    counters_calibrate(table, thread, false);
+}
+
+void waits_calibrate_idle(struct wait_table *table, struct model_thread *thread)
+{
+    counters_calibrate(table, thread, true);
 }
 
 void waits_free(struct wait_table *table)

@@ -66,6 +66,8 @@ void waits_add(struct wait_table *table, struct model_thread *thread, enum wait_
 /* Calibrates the rows of one thread to its counters and adds rows for counters without any sample. Call waits_sort
  * first. */
 void waits_calibrate(struct wait_table *table, struct model_thread *thread);
+/* The same for a table of what waits_calibrate leaves out: the own waits of the thread's event loop. */
+void waits_calibrate_idle(struct wait_table *table, struct model_thread *thread);
 /* Orders the rows by thread, call, counter, flags; the index is gone afterwards, so that waits_add must not follow. */
 void waits_sort(struct wait_table *table);
 void waits_free(struct wait_table *table);

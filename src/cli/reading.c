@@ -93,8 +93,8 @@ int reading_load(struct reading *reading, char *error, size_t error_size)
     return rc;
 }
 
-int reading_analyse(struct reading *reading, const char *const *paths, size_t count, struct report **out, char *error,
-                    size_t error_size)
+int reading_profile(struct reading *reading, const char *const *paths, size_t count, struct report **out,
+                    const struct profile **profile, char *error, size_t error_size)
 {
     struct recorder_settings settings = {0};
     int rc = 0;
@@ -104,11 +104,17 @@ int reading_analyse(struct reading *reading, const char *const *paths, size_t co
     if (rc == 0) {
         recorder_merge(&settings, &reading->config.record);
         const char *dir = recorder_dir(&settings);
-        rc = analysis_run(count > 0 ? paths : &dir, count > 0 ? count : 1, &reading->config.analysis, out, error,
-                          error_size);
+        rc = analysis_profile(count > 0 ? paths : &dir, count > 0 ? count : 1, &reading->config.analysis, out, profile,
+                              error, error_size);
     }
     recorder_free(&settings);
     return rc;
+}
+
+int reading_analyse(struct reading *reading, const char *const *paths, size_t count, struct report **out, char *error,
+                    size_t error_size)
+{
+    return reading_profile(reading, paths, count, out, NULL, error, error_size);
 }
 
 size_t reading_filter(struct reading *reading, const struct report *report, struct report *view)

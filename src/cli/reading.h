@@ -33,6 +33,9 @@ int reading_load(struct reading *reading, char *error, size_t error_size);
    directory, else ./cprobe.data. 0 and *out (report_free), or negative errno with a sentence. */
 int reading_analyse(struct reading *reading, const char *const *paths, size_t count, struct report **out, char *error,
                     size_t error_size);
+/* The same, and where the time was spent: *profile belongs to the report. */
+int reading_profile(struct reading *reading, const char *const *paths, size_t count, struct report **out,
+                    const struct profile **profile, char *error, size_t error_size);
 
 /* `report` without its suppressed findings: a view that borrows everything; free only view->findings. Returns how many
    were left out. */

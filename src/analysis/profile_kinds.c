@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which waits belong to which kind of flame graph: profile_kinds.def. */
+#include <string.h>
+
+#include "analysis/profile.h"
+#include "analysis/waits.h"
+#include "base/compiler.h"
+
+static bool wait_is_blocked(const struct wait_row *row)
+{
+    (void)row;
+    return true;
+}
+
+static bool wait_is_lock(const struct wait_row *row)
+{
+    return trace_call_category(row->call) == CALL_LOCK;
+}
+
+/* The recorder sees that a call waited, neither whether its thread was off the CPU all the while nor who woke it. */
+static bool wait_is_offcpu(const struct wait_row *row)
+{
+    (void)row;
+    return false;
+}
+
+static bool wait_is_wakeup(const struct wait_row *row)
+{
+    (void)row;
+    return false;
+}
+
+static const struct profile_kind kinds[] = {
+#define PROFILE_KIND(name, matches, needs, description) {#name, needs, description},
+#include "analysis/profile_kinds.def"
+#undef PROFILE_KIND
+};
+
+static bool (*const predicates[])(const struct wait_row *) = {
+#define PROFILE_KIND(name, matches, needs, description) matches,
+#include "analysis/profile_kinds.def"
+#undef PROFILE_KIND
+};
+_Static_assert(ARRAY_SIZE(kinds) <= 32, "profile_stack.kinds has a bit for each");
+
+size_t profile_kind_count(void)
+{
+    return ARRAY_SIZE(kinds);
+}
+
+const struct profile_kind *profile_kind_at(size_t i)
+{
+    return &kinds[i];
+}
+
+size_t profile_kind_find(const char *name)
+{
+    size_t i = 0;
+    while (i < ARRAY_SIZE(kinds) && strcmp(kinds[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+uint32_t profile_kinds_of(const struct wait_row *row)
+{
+    uint32_t mask = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        mask |= predicates[i](row) ? UINT32_C(1) << i : 0;
+    return mask;
+}
