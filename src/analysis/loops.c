@@ -69,7 +69,7 @@ static const char *row_module(struct model *model, const struct wait_row *row, s
     if (place.driver)
         return place.driver->module;
     if (place.user)
-        return place.user->module;
+        return strcmp(place.user->module, process->program) == 0 ? process->name : place.user->module;
     size_t caller = stack->count > 1 ? 1 : 0; /* of the waiting function, which is libc's */
     return stack->count > 0 ? stack->frames[caller].module : "unknown";
 }

@@ -70,9 +70,14 @@ static const char *sentence_blocked(const struct tally *tally, struct arena *are
 static const char *sentence_saturated(const struct tally *tally, struct arena *arena)
 {
     const struct loop *loop = tally->least_idle;
-    const char *start = arena_format(arena, "%zu of %zu event %s on CPU (nearly) all the time (%s: %s)",
-                                     tally->saturated, tally->loops, tally->saturated == 1 ? "loops is" : "loops are",
-                                     loop_name(loop, arena), words_share(part(loop->oncpu_ns, loop), arena));
+    const char *how_many =
+        tally->loops == 1
+            ? "The event loop is"
+            : arena_format(arena, tally->saturated == 1 ? "%zu of %zu event loops is" : "%zu of %zu event loops are",
+                           tally->saturated, tally->loops);
+    const char *start =
+        arena_format(arena, "%s busy (nearly) all the time (%s: on CPU %s, idle %s)", how_many, loop_name(loop, arena),
+                     words_share(part(loop->oncpu_ns, loop), arena), words_share(part(loop->idle_ns, loop), arena));
     if (tally->saturated < tally->cpus)
         return arena_format(arena, "%s while the machine has %u CPUs: too few workers, or too much work in each.",
                             start, tally->cpus);
