@@ -397,8 +397,8 @@ int BPF_PROG(sched_waking, struct task_struct *task)
     return 0;
 }
 
-/* Recording may begin in the middle of an interrupt, so an end can come without its beginning. The other way round would
-   count too many for ever: ends are attached first, in the order in which they stand here. */
+/* Recording may begin in the middle of an interrupt, so an end can come without its beginning. The other way round
+   would count too many for ever: ends are attached first, in the order in which they stand here. */
 #define INTERRUPT(tracepoint, field, change)         \
     SEC("tp_btf/" #tracepoint)                       \
     int tracepoint(void *ctx)                        \

@@ -24,11 +24,12 @@ enum offcpu_record_kind {
 };
 
 /* offcpu_wait.flags */
-#define OFFCPU_UNFINISHED 0x0001    /* still waiting when recording ended */
-#define OFFCPU_EARLIER 0x0002       /* began before recording did: longer than said */
-#define OFFCPU_WAKER_IRQ 0x0004     /* woken by a hardware interrupt (a timer, a device): no thread is the waker */
-#define OFFCPU_WAKER_SOFTIRQ 0x0008 /* woken from deferred interrupt work: the thread named may only have been there \
-                                     */
+#define OFFCPU_UNFINISHED 0x0001 /* still waiting when recording ended */
+#define OFFCPU_EARLIER 0x0002    /* began before recording did: longer than said */
+#define OFFCPU_WAKER_IRQ 0x0004  /* woken by a hardware interrupt (a timer, a device): no thread is the waker */
+#define OFFCPU_WAKER_SOFTIRQ                                                                \
+    0x0008 /* woken from deferred interrupt work: the thread named may only have been there \
+            */
 
 struct offcpu_head {
     __u32 kind; /* enum offcpu_record_kind */
