@@ -214,6 +214,15 @@ int collector_start(const struct collector_options *options, const pid_t *pids, 
     return 0;
 }
 
+int collector_try(char *error, size_t error_size)
+{
+    const struct programs_options options = {.mean_ns = 1000000};
+    struct programs *programs = NULL;
+    int rc = programs_open(&options, &programs, error, error_size);
+    programs_close(programs);
+    return rc;
+}
+
 int collector_poll(struct collector *c, int timeout_ms)
 {
     int rc = programs_read(c->programs, timeout_ms, record_take, c);

@@ -25,6 +25,7 @@ struct images {
     struct mapping *mappings;
     size_t count, capacity;
     const struct images_thread *thread; /* being unwound */
+    bool beyond;                        /* memory was asked for that was not copied */
 };
 
 /* ---- /proc/PID/maps ---- */
@@ -91,6 +92,19 @@ static bool mappings_equal(const struct images *i, const struct mapping *other, 
     return true;
 }
 
+/* Files mapped as data only are of no interest, however often that changes. */
+static void data_drop(struct images *i)
+{
+    size_t kept = 0;
+    for (size_t k = 0; k < i->count; k++) {
+        if (i->mappings[k].executable)
+            i->mappings[kept++] = i->mappings[k];
+        else
+            free(i->mappings[k].path);
+    }
+    i->count = kept;
+}
+
 static int maps_read(struct images *i)
 {
     char name[64], *line = NULL;
@@ -106,6 +120,7 @@ static int maps_read(struct images *i)
         rc = -ESRCH;
     free(line);
     fclose(file);
+    data_drop(i);
     return rc == 0 && i->count == 0 ? -ESRCH : rc; /* a zombie has no mappings */
 }
 
@@ -149,10 +164,13 @@ static bool get_thread(Dwfl *dwfl, pid_t tid, void *context, void **thread)
 static bool memory_read(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *result, void *context)
 {
     (void)dwfl;
-    const struct images_thread *t = ((struct images *)context)->thread;
+    struct images *i = context;
+    const struct images_thread *t = i->thread;
     uint64_t sp = t->registers[STACK_POINTER];
-    if (address < sp || address - sp + sizeof(*result) > t->size)
+    if (address < sp || address - sp > t->size || t->size - (address - sp) < sizeof(*result)) {
+        i->beyond = true;
         return false;
+    }
     memcpy(result, t->bytes + (address - sp), sizeof(*result));
     return true;
 }
@@ -185,8 +203,7 @@ static int modules_report(struct images *i)
         return -ENOMEM;
     dwfl_report_begin(i->dwfl);
     for (size_t k = 0; k < i->count; k++)
-        if (i->mappings[k].executable)
-            mapping_report(i, &i->mappings[k]);
+        mapping_report(i, &i->mappings[k]);
     if (dwfl_report_end(i->dwfl, NULL, NULL) != 0)
         return -ENOMEM;
     if (!i->attached)
@@ -298,9 +315,11 @@ size_t images_unwind(struct images *i, const struct images_thread *thread, uint6
     if (!i->attached || room == 0)
         return 0;
     i->thread = thread;
+    i->beyond = false;
     int rc = dwfl_getthread_frames(i->dwfl, thread->tid, frame_take, &f);
     i->thread = NULL;
     *truncated = rc > 0 && f.count == room;
-    *complete = rc == 0 && f.count > 0;
+    /* libdwfl takes a return address that it cannot read for one that does not exist, as at a thread's start. */
+    *complete = rc == 0 && f.count > 0 && !i->beyond;
     return f.count;
 }

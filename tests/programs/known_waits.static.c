@@ -8,7 +8,8 @@
  *     reader   41 times read of an empty pipe, about 7 ms each, woken by the writer
  *     locker   31 times futex, about 13 ms each, woken by the holder
  *
- * Prints one line of JSON: for each thread its id, its waker's id, how many waits, and their wall time as measured here.
+ * Prints one line of JSON: for each thread its id, its waker's id, how many waits, and their wall time as measured
+ * here.
  */
 #define _GNU_SOURCE
 #include <inttypes.h>
