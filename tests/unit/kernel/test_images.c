@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Unwinds a copy of a stack of this very process. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,12 +17,10 @@
 #define STACK_SIZE 65536
 #define ROOM 64
 
-/* A stack of its own, so that it can be copied whole: its outermost function is started by the kernel's way of
-   makecontext(3), whose start has no return address. */
-static ucontext_t outside, inside;
+/* A thread with a stack of the test's own, so that it can be copied whole. */
 static uint64_t stack_copy[STACK_SIZE / 8], registers[17];
 static size_t stack_size;
-static uint64_t stack[STACK_SIZE / 8];
+static uint64_t stack[STACK_SIZE / 8] __attribute__((aligned(4096)));
 static volatile int depth_seen;
 
 /* Registers as they are at the call, and all of the stack above. */
@@ -46,20 +45,22 @@ __attribute__((noinline)) static void descend(int depth)
     depth_seen++;
 }
 
-static void start(void)
+static void *start(void *arg)
 {
     descend(10);
+    return arg;
 }
 
 static void capture_on_own_stack(void)
 {
+    pthread_attr_t attributes;
+    pthread_t thread;
     depth_seen = 0;
-    getcontext(&inside);
-    inside.uc_stack.ss_sp = stack;
-    inside.uc_stack.ss_size = STACK_SIZE;
-    inside.uc_link = &outside;
-    makecontext(&inside, start, 0);
-    swapcontext(&outside, &inside);
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstack(&attributes, stack, STACK_SIZE), 0);
+    assert_int_equal(pthread_create(&thread, &attributes, start, NULL), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    pthread_attr_destroy(&attributes);
     assert_int_equal(depth_seen, 11);
 }
 
