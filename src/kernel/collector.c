@@ -29,6 +29,7 @@ struct collector {
     size_t last; /* found last */
     size_t processes;
     uint64_t swept_ns;
+    bool before_exec;
     int failed; /* of a trace that could not be created */
 };
 
@@ -88,7 +89,7 @@ static void watched_close(struct collector *c, struct watched *w, enum trace_rea
 static struct target *target_of(struct collector *c, const struct offcpu_head *head)
 {
     struct watched *w = watched_find(c, head->pid);
-    if (!w)
+    if (!w && !c->before_exec)
         w = watched_add(c, (pid_t)head->pid);
     return w ? w->target : NULL;
 }
@@ -98,6 +99,9 @@ static void exec_take(struct collector *c, const struct offcpu_head *head)
     struct watched *w = watched_find(c, head->pid);
     if (w)
         watched_close(c, w, TRACE_REASON_EXEC);
+    else
+        programs_totals(c->programs, head->pid, total_take, c); /* nobody's: they are dropped */
+    c->before_exec = false;
     watched_add(c, (pid_t)head->pid);
 }
 
@@ -174,11 +178,11 @@ static int watch(struct collector *c, const pid_t *pids, size_t count, char *err
         rc = programs_watch(c->programs, all, (size_t)found);
     if (rc < 0)
         snprintf(error, error_size, "cannot watch the processes: %s", strerror(-rc));
-    for (ssize_t i = 0; rc == 0 && i < found; i++)
+    for (ssize_t i = 0; rc == 0 && !c->before_exec && i < found; i++)
         if (!watched_find(c, (uint32_t)all[i]))
             watched_add(c, all[i]);
     free(all);
-    if (rc == 0 && c->count == 0) {
+    if (rc == 0 && c->count == 0 && !c->before_exec) {
         rc = c->failed ? c->failed : -ESRCH;
         if (c->failed)
             snprintf(error, error_size, "cannot create a trace in %s: %s", c->options.directory, strerror(-rc));
@@ -203,6 +207,7 @@ int collector_start(const struct collector_options *options, const pid_t *pids, 
     c->ksyms = ksyms_read("/proc/kallsyms");
     c->options = (struct target_options){options->directory, options->capacity, options->mean_ns, c->ksyms};
     c->swept_ns = kernel_now();
+    c->before_exec = options->before_exec;
     rc = programs_open(&programs, &c->programs, error, error_size);
     if (rc == 0)
         rc = watch(c, pids, count, error, error_size);
@@ -232,6 +237,8 @@ int collector_poll(struct collector *c, int timeout_ms)
 
 bool collector_has_targets(const struct collector *c)
 {
+    if (c->before_exec)
+        return true;
     for (size_t i = 0; i < c->count; i++)
         if (!c->watched[i].ended || !target_is_gone(c->watched[i].target))
             return true;

@@ -18,6 +18,7 @@ struct collector_options {
     uint64_t capacity;     /* of one trace, bytes; WRITER_SIZE_MIN … WRITER_SIZE_MAX */
     uint64_t mean_ns;      /* sampler: blocked time per recorded wait; longer waits are always recorded */
     bool every_sys_exit;   /* see programs.h */
+    bool before_exec;      /* the processes are about to exec: what they do before is left out */
 };
 
 /* Starts to record these processes and what descends from them now. `options` must outlive the collector. 0 and *out,

@@ -3,6 +3,7 @@
 """Waits of known number, length, cause and waker, in programs that are not prepared for being recorded."""
 
 import json
+import shutil
 import subprocess
 import time
 import unittest
@@ -98,6 +99,28 @@ class Children(unittest.TestCase):
         sleeps = [row for row in report["syscalls"] if row["name"] == "clock_nanosleep"]
         self.assertEqual(sorted(round(row["total_ns"] / 1e8) for row in sleeps), [2, 2, 2, 3], report["syscalls"])
         self.assertEqual({row["process"]["cmdline"] for row in sleeps}, {"sleep 0.2", "sleep 0.3"})
+
+
+class Run(unittest.TestCase):
+    def test_both_sides_are_one_process(self):
+        home = scratch("run")
+        program = "import time\nfor i in range(7): time.sleep(0.05)"
+        done = subprocess.run([BUILD / "cprobe", "run", "--bpf=on", "-o", home, "--", PYTHON, "-c", program],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("1 process recorded", done.stderr)
+        report = read_report(home)
+        self.assertEqual(len(report["processes"]), 1)
+        sleeps = [row for row in report["syscalls"] if row["name"] == "clock_nanosleep"]
+        self.assertEqual([row["count"] for row in sleeps], [7], report["syscalls"])
+        self.assertAlmostEqual(sleeps[0]["total_ns"] / 350e6, 1, delta=0.02)
+
+    def test_without_capabilities(self):
+        done = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", BUILD / "cprobe", "run", "-o",
+                               "/tmp/cprobe-unprivileged-test", "true"], capture_output=True, text=True, check=False)
+        shutil.rmtree("/tmp/cprobe-unprivileged-test", ignore_errors=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("recorded by preloading only: eBPF would add", done.stderr)
 
 
 class Refused(unittest.TestCase):
