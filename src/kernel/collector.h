@@ -26,8 +26,8 @@ struct collector_options {
 int collector_start(const struct collector_options *options, const pid_t *pids, size_t count, struct collector **out,
                     char *error, size_t error_size);
 
-/* Loads and attaches the programs, watches nothing, and detaches: whether recording would work. 0, or negative errno with
-   a sentence. */
+/* Loads and attaches the programs, watches nothing, and detaches: whether recording would work. 0, or negative errno
+   with a sentence. */
 int collector_try(char *error, size_t error_size);
 
 /* Writes what happened, after waiting up to timeout_ms for something. To be called often: the kernel keeps 16 MiB. 0 or
