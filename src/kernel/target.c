@@ -90,7 +90,8 @@ static void module_write(struct target *t, const struct image *image)
     e->bias = image->bias;
     e->loaded = t->generation;
     e->path = writer_log_string(&e->header, &cursor, image->path, length);
-    e->build_id = writer_log_string(&e->header, &cursor, image->build_id, image->build_id_size);
+    e->build_id = writer_log_string(&e->header, &cursor, image->build_id ? image->build_id : (const uint8_t *)"",
+                                    image->build_id_size);
     writer_log_commit(&e->header, EVENT_MODULE);
 }
 
@@ -249,7 +250,7 @@ static uint32_t stack_enter(struct target *t, const struct offcpu_wait *wait, co
         return 0;
     for (size_t i = 0; i < n; i++)
         hash = (hash ^ frames[i]) * UINT64_C(0x100000001b3);
-    uint32_t id = writer_stack(&t->writer, hash, flags, t->generation, frames, (uint16_t)n, NULL, 0);
+    uint32_t id = writer_stack(&t->writer, hash, flags, t->generation, frames, (uint16_t)n, frames, 0);
     if (!id)
         writer_lose(&t->writer, TRACE_LOST_STACKS, 1);
     return id;
