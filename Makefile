@@ -225,6 +225,7 @@ help:
 	@echo 'make bench      what recording costs, beside a bare run; BENCH="pair start" runs some'
 	@echo 'make install    into DESTDIR/PREFIX=$(PREFIX)'
 	@echo 'make clean      remove $(O)'
+	@echo 'BPF=0 leaves out recording through the kernel; it is left out where clang, bpftool, libbpf or BTF are missing'
 	@echo 'O=DIR builds elsewhere, V=1 shows commands, WERROR=1 makes warnings errors, SAN=address,undefined'
 	@echo 'sanitizes the command and the unit tests. tests/run unit/trace or e2e/gevent runs some tests.'
 

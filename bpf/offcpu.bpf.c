@@ -331,13 +331,13 @@ static bool wait_write(struct task_struct *task, struct thread *thread, __u64 bl
 static void wait_begin(struct task_struct *task, struct thread *thread, __u64 now)
 {
     const struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-    __s64 number = (__s64)BPF_CORE_READ(regs, orig_ax);
+    __s64 number = (__s64)regs->orig_ax;
 
     thread->off_ns = now;
     thread->wake_ns = 0;
     thread->waker_tid = 0;
     thread->flags = 0;
-    thread->fd = number >= 0 ? (__s32)BPF_CORE_READ(regs, di) : -1;
+    thread->fd = number >= 0 ? (__s32)regs->di : -1;
     thread->syscall = number >= 0 ? number : -1;
     if (number == NR_FUTEX || number == NR_FUTEX_WAITV || number == NR_FUTEX_WAIT)
         thread->cause = CAUSE_LOCK;
@@ -364,12 +364,14 @@ static void wait_end(struct task_struct *task, struct thread *thread, __u64 now)
 SEC("tp_btf/sched_switch")
 int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)
 {
-    struct thread *thread = thread_find(prev);
-    if (thread && !preempt && prev_state)
-        wait_begin(prev, thread, bpf_ktime_get_ns());
-    thread = thread_find(next);
-    if (thread && thread->off_ns)
-        wait_end(next, thread, bpf_ktime_get_ns());
+    struct thread *leaves = preempt || !prev_state ? NULL : thread_find(prev), *comes = thread_find(next);
+    if (!leaves && !comes)
+        return 0;
+    __u64 now = bpf_ktime_get_ns();
+    if (leaves)
+        wait_begin(prev, leaves, now);
+    if (comes && comes->off_ns)
+        wait_end(next, comes, now);
     return 0;
 }
 
@@ -462,6 +464,7 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
     if (has_task_work)
         bpf_map_delete_elem(&works, &tid);
     head_write(OFFCPU_EXIT, task, 0, BPF_RB_NO_WAKEUP);
+    bpf_task_storage_delete(&threads, task); /* a zombie waits for its parent: that is no wait of its own */
     return 0;
 }
 

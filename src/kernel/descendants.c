@@ -38,16 +38,17 @@ static int process_add(struct processes *all, pid_t pid)
 static int processes_read(struct processes *all)
 {
     DIR *proc = opendir("/proc");
-    int rc = proc ? 0 : -errno;
+    int rc = 0;
     struct dirent *entry;
+    if (!proc)
+        return -errno;
     while (rc == 0 && (entry = readdir(proc))) {
         char *end;
         long pid = strtol(entry->d_name, &end, 10);
         if (*end == '\0' && pid > 0)
             rc = process_add(all, (pid_t)pid);
     }
-    if (proc)
-        closedir(proc);
+    closedir(proc);
     return rc;
 }
 

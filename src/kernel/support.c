@@ -77,7 +77,7 @@ static const struct {
     bool privilege;
     const char *meaning;
 } rows[] = {
-    {"eBPF built in", has_programs, true, false, "build cprobe with clang, bpftool, libbpf-dev and " BTF_PATH},
+    {"eBPF in this build", has_programs, true, false, "build cprobe with clang, bpftool, libbpf-dev and " BTF_PATH},
     {"Linux 5.18 or newer", has_kernel, true, false, "the scheduler's trace points say since then why a thread stops"},
     {BTF_PATH, has_btf, true, false, "a kernel with CONFIG_DEBUG_INFO_BTF, as distributions build it"},
     {"CAP_BPF", has_bpf, true, true, "loads programs into the kernel; root has it"},

@@ -101,6 +101,18 @@ class Children(unittest.TestCase):
         self.assertEqual({row["process"]["cmdline"] for row in sleeps}, {"sleep 0.2", "sleep 0.3"})
 
 
+class Zombies(unittest.TestCase):
+    def test_what_has_ended_does_not_wait(self):
+        with subprocess.Popen(["sh", "-c", "read go; sleep 0.1 & exec sleep 2"], stdin=subprocess.PIPE, text=True) as program:
+            with Attached(program.pid, "-d", "1") as attached:
+                program.stdin.write("x\n")
+                program.stdin.flush()
+                self.assertEqual(attached.wait(20), 0, attached.output())
+            program.kill()
+        unfinished = [wait for wait in attached.events("offcpu") if int(wait["flags"]) & UNFINISHED]
+        self.assertEqual([wait["tid"] for wait in unfinished], [str(program.pid)], unfinished)
+
+
 class Run(unittest.TestCase):
     def test_both_sides_are_one_process(self):
         home = scratch("run")
