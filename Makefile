@@ -26,7 +26,17 @@ CXX_WARNINGS := -Wall -Wextra -Wshadow $(if $(filter 1,$(WERROR)),-Werror)
 COMMON := -std=gnu11 -D_GNU_SOURCE= -O2 -g -Isrc -MMD -MP
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 CFLAGS ?=
-TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lprotobuf-c -lz -lstdc++ -lm
+
+# The programs in bpf/ need clang, bpftool, libbpf and the type information (BTF) of the running kernel; without one of
+# these everything else is built. BPF=0 leaves them out.
+BPFTOOL ?= $(shell PATH="$$PATH:/usr/sbin:/sbin" command -v bpftool)
+BTF ?= /sys/kernel/btf/vmlinux
+BPF_MISSING := $(if $(shell command -v $(CLANG)),,clang) $(if $(BPFTOOL),,bpftool) $(if $(wildcard $(BTF)),,$(BTF)) \
+    $(if $(wildcard /usr/include/bpf/libbpf.h),,libbpf-dev)
+BPF ?= $(if $(strip $(BPF_MISSING)),0,1)
+BPF_FLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall
+
+TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lprotobuf-c -lz -lstdc++ -lm $(if $(filter 1,$(BPF)),-lbpf)
 
 # The recorder runs inside other people's programs: hidden symbols, TLS that needs no allocation, unwind tables so that
 # exceptions and cancellation pass through. It is preloaded, so it is never built with a sanitizer.
@@ -38,17 +48,18 @@ SHIM_LDFLAGS := -shared -Wl,-soname,libcprobe.so -Wl,-z,relro -Wl,-z,now -Wl,--n
     $(addprefix -Wl$(comma)--version-script=,$(SHIM_MAP))
 
 # What each folder may use; scripts/check-layers holds the #include lines to the same order.
-FOLDERS := base trace wire capture analysis store report cli
+FOLDERS := base trace wire capture kernel analysis store report cli
 USES_base := base
 USES_trace := trace base
 USES_wire := wire base
 USES_capture := capture wire trace base
+USES_kernel := kernel trace base
 USES_analysis := analysis wire trace base
 USES_store := store $(USES_analysis)
 USES_report := report $(USES_analysis)
-USES_cli := cli report store $(USES_analysis)
+USES_cli := cli report store kernel $(USES_analysis)
 
-sources = $(filter-out %.bpf.c,$(wildcard src/$(1)/*.c))
+sources = $(filter-out %.bpf.c src/kernel/$(if $(filter 1,$(BPF)),programs_absent,programs).c,$(wildcard src/$(1)/*.c))
 objects = $(patsubst %.c,$(O)/obj/%.o,$(filter-out src/cli/main.c,$(call sources,$(1)))) $(MADE_$(1))
 # Objects whose source is made by the build.
 MADE_report := $(O)/made/pprof.pb-c.o $(O)/made/page.o
@@ -73,17 +84,20 @@ BENCH_PROGRAMS := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/*.c))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_OBJECTS := $(patsubst %.c,$(O)/fuzz/%.o,$(foreach f,base trace wire analysis,$(call sources,$(f))))
 
-.PHONY: all tests unit programs check lint demo fuzz bench install clean help cprobe libcprobe.so
+.PHONY: bpf-note all tests unit programs check lint demo fuzz bench install clean help cprobe libcprobe.so
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-all: libcprobe.so cprobe
+all: libcprobe.so cprobe bpf-note
+bpf-note:
+	$(if $(filter 1,$(BPF)),@:,@echo '  NOTE  built without eBPF (cprobe record): $(or $(strip $(BPF_MISSING)),BPF=0)$(if $(strip $(BPF_MISSING)), missing)')
 libcprobe.so: $(O)/libcprobe.so
 cprobe: $(O)/cprobe
 
-$(O)/libcprobe.so: $(SHIM_OBJECTS) $(SHIM_MAP)
+$(O)/libcprobe.so: $(SHIM_OBJECTS) $(SHIM_MAP) scripts/check-shim
 	$(say) LINK $@
 	$(Q)$(CC) $(SHIM_LDFLAGS) -o $@ $(SHIM_OBJECTS)
+	$(Q)scripts/check-shim $@
 
 $(O)/shim/%.o: %.c
 	@mkdir -p $(@D)
@@ -93,7 +107,8 @@ $(O)/shim/%.o: %.c
 $(O)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(say) CC $<
-	$(Q)$(CC) $(COMMON) $(WARNINGS) $(SANITIZE) $(if $(findstring src/capture/,$<),-fexceptions) -Itests/unit $(CFLAGS) \
+	$(Q)$(CC) $(COMMON) $(WARNINGS) $(SANITIZE) $(if $(findstring src/capture/,$<),-fexceptions) \
+	    $(if $(findstring /kernel/,$<),-I. -I$(O)) -Itests/unit $(CFLAGS) \
 	    -c -o $@ $<
 
 $(O)/made/pprof.pb-c.c: src/report/pprof.proto
@@ -113,6 +128,19 @@ $(O)/made/page.o: src/report/page.S $(O)/made/page/page.html
 $(O)/obj/src/report/flame_pprof.o: $(O)/made/pprof.pb-c.c
 $(O)/obj/src/report/flame_pprof.o $(O)/obj/tests/unit/report/test_flame_pprof.o: COMMON += -I$(O)/made
 $(O)/obj/tests/unit/report/test_flame_pprof.o: $(O)/made/pprof.pb-c.c
+$(O)/bpf/vmlinux.h: $(BTF)
+	@mkdir -p $(@D)
+	$(say) BTF $@
+	$(Q)$(BPFTOOL) btf dump file $(BTF) format c > $@
+# compat.bpf.h declares what an older kernel's vmlinux.h lacks.
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h) $(O)/bpf/vmlinux.h
+	$(say) CLANG $<
+	$(Q)$(CLANG) $(BPF_FLAGS) $(if $(shell grep -s '^struct bpf_task_work {' $(O)/bpf/vmlinux.h),-DCPROBE_HAS_TASK_WORK) \
+	    -I$(O)/bpf -Ibpf -c -o $@ $<
+$(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
+	$(say) SKEL $@
+	$(Q)$(BPFTOOL) gen skeleton $< name $* > $@
+$(O)/obj/src/kernel/programs.o: $(O)/bpf/offcpu.skel.h
 
 define folder_archive
 $(O)/lib$(1).a: $(call objects,$(1))
@@ -217,6 +245,7 @@ help:
 	@echo 'make bench      what recording costs, beside a bare run; BENCH="pair start" runs some'
 	@echo 'make install    into DESTDIR/PREFIX=$(PREFIX)'
 	@echo 'make clean      remove $(O)'
+	@echo 'BPF=0 leaves out recording through the kernel; it is left out where clang, bpftool, libbpf or BTF are missing'
 	@echo 'O=DIR builds elsewhere, V=1 shows commands, WERROR=1 makes warnings errors; SAN=address,undefined (with an O=DIR of its own)'
 	@echo 'sanitizes the command and the unit tests. tests/run unit/trace or e2e/gevent runs some tests.'
 

@@ -83,6 +83,16 @@ struct endpoint {
     uint64_t connects, calls, wait_ns, bytes_in, bytes_out;
 };
 
+/* All waits of one thread in one system call, as the kernel counted them. */
+struct syscall_row {
+    struct process_info process;
+    struct thread_info thread;
+    const char *name;  /* "futex"; "(page fault)" */
+    const char *cause; /* "syscall", "lock", "sleep", "fault" */
+    uint64_t count, total_ns, max_ns, p99_ns;
+    uint64_t runqueue_ns; /* waiting for a CPU after having been woken; not in total_ns */
+};
+
 struct process_row {
     struct process_info info;
     const char *state; /* "recording", "finished", "killed", "disabled: …" */
@@ -99,6 +109,8 @@ struct report {
     size_t endpoint_count; /* most waited for first */
     struct process_row *processes;
     size_t process_count;
+    struct syscall_row *syscalls;
+    size_t syscall_count; /* most time first; recorded through the kernel only */
     const char **warnings;
     size_t warning_count; /* notes, damage, symbol problems: one sentence each */
     uint64_t lost[TRACE_LOST_CAUSES];

@@ -20,17 +20,17 @@ enum site_class {
 };
 
 struct site_row {
-    const char *path, *function, *kind, *companion, *refined;
+    const char *path, *function, *kind, *companion;
     enum site_class class;
 };
 
 static const struct site_row site_rows[] = {
-#define SITE(path, function, kind) {path, function, kind, NULL, NULL, SITE_LOOP},
-#define SITE_SAME(path, function, kind, companion, refined) {path, function, kind, companion, refined, SITE_LOOP},
-#define SITE_NO_LOOP(path, function, why) {path, function, why, NULL, NULL, SITE_NO_LOOP},
+#define SITE(path, function, kind) {path, function, kind, NULL, SITE_LOOP},
+#define SITE_WITH(path, function, kind, companion) {path, function, kind, companion, SITE_LOOP},
+#define SITE_NO_LOOP(path, function, why) {path, function, why, NULL, SITE_NO_LOOP},
 #include "analysis/loop_sites.def"
 #undef SITE
-#undef SITE_SAME
+#undef SITE_WITH
 #undef SITE_NO_LOOP
 };
 
@@ -164,12 +164,15 @@ static bool process_loaded(const struct model_process *process, const char *patt
     return false;
 }
 
-static const struct site_row *site_row_find(const char *path, const struct frame *frame)
+static const struct site_row *site_row_find(const struct model_process *process, const char *path,
+                                            const struct frame *frame)
 {
     const char *function = frame ? frame->function : "";
     for (size_t i = 0; i < ARRAY_SIZE(site_rows); i++) {
-        if (fnmatch(site_rows[i].path, path, 0) == 0 && fnmatch(site_rows[i].function, function, 0) == 0)
-            return &site_rows[i];
+        const struct site_row *row = &site_rows[i];
+        if (fnmatch(row->path, path, 0) == 0 && fnmatch(row->function, function, 0) == 0 &&
+            (!row->companion || process_loaded(process, row->companion)))
+            return row;
     }
     return NULL;
 }
@@ -211,12 +214,11 @@ static void candidate_classify(struct model *model, struct candidate *candidate)
         candidate_classify_python(model, candidate);
         return;
     }
-    const struct site_row *row = site_row_find(candidate->path, candidate->frame);
+    const struct site_row *row = site_row_find(candidate->thread->process, candidate->path, candidate->frame);
     if (!row)
         return;
     candidate->class = row->class;
-    candidate->kind =
-        row->companion && process_loaded(candidate->thread->process, row->companion) ? row->refined : row->kind;
+    candidate->kind = row->kind;
 }
 
 static bool call_is_epoll(uint16_t call)
@@ -246,8 +248,8 @@ static bool candidate_qualifies(const struct candidate *candidate)
             !candidate_is_foreign(candidate));
 }
 
-/* Two epoll sets in use at the same time: one is waited on inside the other's turns (Node's spawnSync, a driver with a selector
-   of its own), though the same library does both. */
+/* Two epoll sets in use at the same time: one is waited on inside the other's turns (Node's spawnSync, a driver with a
+   selector of its own), though the same library does both. */
 static bool candidates_nest(const struct candidate *a, const struct candidate *b)
 {
     return a->set[0] && b->set[0] && strcmp(a->set, b->set) != 0 && a->site->first_ns < b->site->last_ns &&
@@ -345,6 +347,6 @@ bool loop_site_is_driver(struct model *model, const struct model_process *proces
     if (!module || path_is_interpreter(module->path))
         return false;
     const struct frame *frame = symbols_address(model->symbols, process->trace, endpoint->pc, endpoint->modules);
-    const struct site_row *row = site_row_find(module->path, frame);
+    const struct site_row *row = site_row_find(process, module->path, frame);
     return row && row->class == SITE_NO_LOOP;
 }

@@ -116,6 +116,7 @@ void model_free(struct model *model)
     if (!model)
         return;
     waits_free(&model->waits);
+    syscalls_free(&model->syscalls);
     free(model);
 }
 
@@ -203,6 +204,8 @@ void model_event(struct model *model, const struct source *source, const union t
 {
     if (event->header.type == EVENT_WAIT)
         wait_take(model, model_process_of(model, source), &event->wait);
+    else if (event->header.type == EVENT_SYSCALL)
+        syscalls_add(model, source, &event->syscall);
 }
 
 /* The start of the second thread that runs Python. */

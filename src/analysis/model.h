@@ -16,6 +16,7 @@
 #include "analysis/options.h"
 #include "analysis/session.h"
 #include "analysis/symbols.h"
+#include "analysis/syscalls.h"
 #include "analysis/waits.h"
 
 struct model_process {
@@ -59,6 +60,7 @@ struct model {
     struct model_process *processes; /* in the session's order */
     size_t process_count;
     struct wait_table waits;
+    struct syscall_table syscalls;
 };
 
 /* Reads threads and counters and learns the loops. All arguments outlive the model. */

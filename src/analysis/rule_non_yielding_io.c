@@ -6,7 +6,7 @@
  * What does not count, although it is a recorded wait:
  * - waits of the language's runtime for itself (GIL, garbage collection);
  * - regular files: reads and writes come from memory; only those long enough to have waited for a device count;
- * - making a process: CPU time, but a single long one counts;
+ * - making a process, or waking a thread by a byte in a pipe: CPU time, but a single long one counts;
  * - calls so short that they only cost CPU (a write to a pipe or an eventfd);
  * - start-up and shut-down work that no loop could do better: files, locks, joins, children, signals and pipes before
  * the loop's first wait; all of that and sleeps after its last.
@@ -66,7 +66,7 @@ static void share_judge(struct share *share, const struct analysis_options *opti
     if (wait_is_page_cache(share->row)) {
         share->count = share->row->long_count;
         share->total_ns = share->counted_ns = share->row->long_ns;
-    } else if (wait_is_spawn(share->row) || wait_is_in_spawn(share->row, share->stack) ||
+    } else if (wait_is_spawn(share->row) || wait_is_wakeup(share->row) || wait_is_in_spawn(share->row, share->stack) ||
                share->total_ns < share->count * (double)options->io_short) {
         share->counted_ns = 0;
     }

@@ -143,14 +143,30 @@ static uint32_t threads_of(const struct model_process *process)
     return count;
 }
 
+/* A process that was recorded from inside and through the kernel is one process. */
+static bool process_is_shown(const struct model *model, const struct model_process *process)
+{
+    const struct trace_info *info = process->source->info;
+    if (info->origin != TRACE_ORIGIN_KERNEL)
+        return true;
+    for (size_t i = 0; i < model->process_count; i++) {
+        const struct trace_info *other = model->processes[i].source->info;
+        if (other->origin == TRACE_ORIGIN_PRELOAD && other->pid == info->pid &&
+            strcmp(other->boot_id, info->boot_id) == 0)
+            return false;
+    }
+    return true;
+}
+
 static void processes_fill(struct model *model, struct report *report, struct arena *arena)
 {
-    report->process_count = model->process_count;
     report->processes = arena_get(arena, model->process_count * sizeof(*report->processes));
     for (size_t i = 0; i < model->process_count; i++) {
         const struct model_process *process = &model->processes[i];
         const struct trace_info *info = process->source->info;
-        report->processes[i] =
+        if (!process_is_shown(model, process))
+            continue;
+        report->processes[report->process_count++] =
             (struct process_row){.info = process_info_of(process),
                                  .state = process_state(info),
                                  .start_real_ns = source_real_ns(process->source, info->start_mono_ns),
@@ -203,6 +219,7 @@ void summary_fill(struct model *model, struct report *report, struct arena *aren
 {
     endpoints_fill(model, report, arena);
     processes_fill(model, report, arena);
+    syscalls_report(model, report, arena);
     warnings_fill(model, report, arena);
     for (size_t i = 0; i < model->process_count; i++) {
         for (size_t j = 0; j < TRACE_LOST_CAUSES; j++)

@@ -5,6 +5,8 @@
  */
 #include "analysis/symbols.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,10 +34,16 @@ struct python_file {
     bool system;
 };
 
+struct kernel_function {
+    struct symbols_native native;
+    struct frame frame;
+};
+
 struct symbols {
     struct symbols_pool pool;
     struct symbols_map modules; /* struct symbols_module by path and hash of the build-id */
     struct symbols_map files;   /* struct python_file by the pool's copy of the path */
+    struct symbols_map kernel;  /* struct kernel_function by the pool's copies of name and module */
     struct context *contexts;
     const char **warnings;
     size_t warning_count;
@@ -72,6 +80,7 @@ void symbols_free(struct symbols *s)
     }
     symbols_map_free(&s->modules, module_free);
     symbols_map_free(&s->files, free);
+    symbols_map_free(&s->kernel, free);
     symbols_pool_free(&s->pool);
     free(s->warnings);
     free(s);
@@ -127,11 +136,37 @@ static struct symbols_module *module_find(struct symbols *s, const struct trace_
     return module;
 }
 
+/* The kernel's functions were named when they were recorded: addresses mean nothing after a reboot. */
+static const struct symbols_native *kernel_find(struct symbols *s, const struct trace *t, uint64_t pc)
+{
+    const struct trace_ksym *symbol = trace_ksym_find(t, pc);
+    char number[24];
+    snprintf(number, sizeof(number), "0x%" PRIx64, pc);
+    const char *name = symbols_pool_string(&s->pool, symbol ? symbol->name : number);
+    const char *module = symbols_pool_string(&s->pool, symbol && symbol->module[0] ? symbol->module : "[kernel]");
+    struct kernel_function *f =
+        name && module ? symbols_map_find(&s->kernel, (uintptr_t)name, (uintptr_t)module) : NULL;
+    if (f || !name || !module)
+        return f ? &f->native : NULL;
+    f = calloc(1, sizeof(*f));
+    if (!f)
+        return NULL;
+    f->frame = (struct frame){.kind = FRAME_KERNEL, .function = name, .module = module, .system = true};
+    f->native = (struct symbols_native){.count = 1, .frames = &f->frame};
+    if (symbols_map_add(&s->kernel, (uintptr_t)name, (uintptr_t)module, f)) {
+        free(f);
+        return NULL;
+    }
+    return &f->native;
+}
+
 /* A return address lies behind the call, perhaps already in the next line or function. NULL: no memory. */
 static const struct symbols_native *native_find(struct symbols *s, const struct trace *t, uint64_t pc, bool exact,
                                                 uint32_t generation)
 {
     uint64_t at = exact || !pc ? pc : pc - 1;
+    if (at >= TRACE_KERNEL_START)
+        return kernel_find(s, t, at);
     const struct trace_module *tm = trace_module_find(t, at, generation);
     struct symbols_module *module = module_find(s, tm);
     if (!module)

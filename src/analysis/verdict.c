@@ -124,9 +124,32 @@ static const char *sentence_no_loop(const struct report *report, struct arena *a
                         (unsigned long long)endpoint->calls);
 }
 
+/* Event loops are learned by the recorder inside the process: what the kernel alone saw says nothing about them. */
+static bool kernel_only(const struct model *model)
+{
+    for (size_t i = 0; i < model->process_count; i++)
+        if (model->processes[i].source->info->origin != TRACE_ORIGIN_KERNEL)
+            return false;
+    return true;
+}
+
+static const char *sentence_kernel(const struct report *report, struct arena *arena)
+{
+    const char *start = arena_format(arena, "Recorded through the kernel: %zu process%s", report->process_count,
+                                     report->process_count == 1 ? "" : "es");
+    if (report->syscall_count == 0)
+        return arena_format(arena, "%s that never waited.", start);
+    const struct syscall_row *row = &report->syscalls[0];
+    return arena_format(arena, "%s; the longest waits are those of thread %s (%u) in %s: %s in %llu waits.", start,
+                        row->thread.name, row->thread.tid, row->name, words_duration(row->total_ns, arena),
+                        (unsigned long long)row->count);
+}
+
 const char *verdict_sentence(const struct model *model, const struct report *report, struct arena *arena)
 {
     struct tally tally = loops_tally(model, report);
+    if (tally.loops == 0 && kernel_only(model))
+        return sentence_kernel(report, arena);
     if (tally.loops == 0)
         return sentence_no_loop(report, arena);
     if (tally.blocked > 0)

@@ -9,6 +9,8 @@
 #include "analysis/symbols_class.h"
 #include "base/compiler.h"
 
+#define WAKEUP_BYTES 8 /* an eventfd takes so many */
+
 enum endpoint_kind wait_endpoint_kind(const struct wait_row *row)
 {
     const struct trace_endpoint *endpoint = trace_endpoint_find(row->thread->process->trace, row->endpoint);
@@ -73,6 +75,14 @@ bool wait_is_spawn(const struct wait_row *row)
 {
     static const char *const spawns[] = {"fork", "vfork", "posix_spawn", "posix_spawnp", NULL};
     return call_is_one_of(row->call, spawns);
+}
+
+bool wait_is_wakeup(const struct wait_row *row)
+{
+    static const char *const writes[] = {"write", "writev", "send", "sendto", "sendmsg", NULL};
+    enum endpoint_kind kind = wait_endpoint_kind(row);
+    return (kind == ENDPOINT_PIPE || kind == ENDPOINT_EVENTFD) && row->result_max <= WAKEUP_BYTES &&
+           row->result_max > 0 && call_is_one_of(row->call, writes);
 }
 
 struct spawn_row {

@@ -96,6 +96,8 @@ void waits_add(struct wait_table *table, struct model_thread *thread, enum wait_
     double weight = weight_of(wait);
     uint64_t end = wait->header.time_ns + wait->duration_ns;
     row->samples++;
+    if (wait->result > row->result_max)
+        row->result_max = wait->result;
     row->count += weight;
     row->total_ns += weight * (double)wait->duration_ns;
     if (wait->duration_ns >= table->long_limit_ns) {

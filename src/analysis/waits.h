@@ -47,6 +47,7 @@ struct wait_row {
     uint64_t max_ns;
     uint64_t max_at_ns; /* begin of the longest wait; 0: not recorded */
     uint64_t samples;
+    int32_t result_max;         /* greatest return value of a sample: bytes, for calls that send or receive */
     uint64_t first_ns, last_ns; /* begin of the first and end of the last sample (without samples: of all) */
 };
 

@@ -37,7 +37,7 @@ static int dump_apply(void *target, int key, const char *value, char *error, siz
 static void process_print(const struct trace_info *i)
 {
     static const char *const states[] = {"starting", "recording", "finished", "disabled"};
-    static const char *const causes[TRACE_LOST_CAUSES] = {"overwritten", "ring_full", "too_big", "stacks",
+    static const char *const causes[TRACE_LOST_CAUSES] = {"overwritten", "ring_full", "too_big",   "stacks",
                                                           "nested",      "threads",   "processes", NULL};
     printf("# %s\n", i->path);
     printf("# process pid=%" PRIu32 " ppid=%" PRIu32 " exec=%" PRIu32 " exe=\"%s\" comm=\"%s\" host=\"%s\"\n", i->pid,
@@ -131,6 +131,8 @@ static void event_print(struct dump *d, const struct trace *t, const union trace
         stack_print(t, e->wait.stack);
     else if (d->stacks && e->header.type == EVENT_CPU)
         stack_print(t, e->cpu.stack);
+    else if (d->stacks && e->header.type == EVENT_OFFCPU)
+        stack_print(t, e->offcpu.stack);
 }
 
 static int file_print(struct dump *d, const char *path)

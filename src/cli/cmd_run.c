@@ -15,6 +15,7 @@
 #include "base/compiler.h"
 #include "cli/child.h"
 #include "cli/commands.h"
+#include "cli/companion.h"
 #include "cli/message.h"
 #include "cli/output.h"
 #include "cli/program.h"
@@ -23,6 +24,7 @@
 #include "cli/status.h"
 #include "cli/traces.h"
 #include "cli/verdict.h"
+#include "kernel/support.h"
 
 enum bpf_mode { BPF_AUTO, BPF_ON, BPF_OFF };
 
@@ -35,6 +37,8 @@ struct run_command {
     char library[PATH_MAX];
     char directory[PATH_MAX]; /* absolute */
     struct trace_files before, files;
+    struct collector_options collector;
+    struct companion companion;
 };
 
 enum run_key { KEY_BPF, KEY_HELP };
@@ -106,6 +110,9 @@ static int environment_prepare(const void *context)
     if (setenv("CPROBE_ROOT", root, 1) != 0)
         return -errno;
     settings.value[RECORDER_summary] = no;
+    int rc = companion_join(&command->companion);
+    if (rc < 0 && command->bpf == BPF_ON)
+        return rc;
     return recorder_export(&settings, command->library);
 }
 
@@ -113,6 +120,15 @@ static int start_failed(const char *program, int code)
 {
     message_print("cannot run %s: %s", program, strerror(code));
     return code == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
+}
+
+/* What the kernel alone saw is no basis for findings. */
+static bool nothing_preloaded(const struct run_command *command)
+{
+    for (size_t i = 0; i < command->files.count; i++)
+        if (!command->files.items[i].kernel)
+            return false;
+    return true;
 }
 
 static void explain_nothing_recorded(const struct run_command *command, const char *program)
@@ -127,6 +143,8 @@ static void explain_nothing_recorded(const struct run_command *command, const ch
             "nothing was recorded: %s left no trace in %s; a program that is statically linked, set-uid or "
             "clears LD_PRELOAD cannot be recorded this way",
             program, command->directory);
+    if (command->files.count > 0)
+        message_print("its waits were recorded through the kernel: cprobe report %s", command->directory);
 }
 
 /* 0 and the report of this run's traces, STATUS_DATA where there are none. */
@@ -140,7 +158,7 @@ static int run_analyse(struct run_command *command, const char *program, struct 
         return STATUS_DATA;
     }
     traces_remove_old(&command->files, &command->before);
-    if (command->files.count == 0) {
+    if (nothing_preloaded(command)) {
         explain_nothing_recorded(command, program);
         return STATUS_DATA;
     }
@@ -175,8 +193,6 @@ static int run_conclude(struct run_command *command, const char *program)
 
     if (status != STATUS_DONE)
         return command->verdict.fail_on_given ? status : STATUS_DONE;
-    if (command->bpf == BPF_AUTO)
-        message_print("recorded by preloading only: kernel-side recording is not built in");
     if (recorder_flag(&command->recorder, RECORDER_summary, true) && !command->verdict.fail_on_given)
         summary_print(command, report);
     if (command->verdict.fail_on_given)
@@ -190,11 +206,24 @@ static int run_conclude(struct run_command *command, const char *program)
 static int program_run(struct run_command *command, char **argv)
 {
     struct child child;
+    char error[ERROR_SIZE];
+    int rc;
+
+    command->collector = (struct collector_options){.directory = command->directory,
+                                                    .capacity = recorder_number(&command->recorder, RECORDER_max_size),
+                                                    .mean_ns = recorder_number(&command->recorder, RECORDER_sample),
+                                                    .before_exec = true};
+    rc = command->bpf == BPF_OFF ? 0 : companion_start(&command->companion, &command->collector, error, sizeof(error));
+    if (rc < 0)
+        message_print("recorded by preloading only: %s", rc == -EPERM ? support_explanation() : error);
     int code = -child_start(&child, argv, environment_prepare, command);
 
-    if (code != 0)
+    if (code != 0) {
+        companion_end(&command->companion);
         return start_failed(argv[0], code);
+    }
     int ended = child_wait(&child);
+    companion_end(&command->companion);
     int status = WIFSIGNALED(ended) ? STATUS_SIGNAL + WTERMSIG(ended) : WEXITSTATUS(ended);
     int verdict = run_conclude(command, argv[0]);
     return verdict != STATUS_DONE ? verdict : status;
@@ -217,9 +246,9 @@ static int run_checked(struct run_command *command, char **argv)
 {
     char error[ERROR_SIZE];
 
-    if (command->bpf == BPF_ON) {
-        message_print("--bpf=on: kernel-side recording is not built in; use --bpf=off or auto");
-        return STATUS_USAGE;
+    if (command->bpf == BPF_ON && support_check(error, sizeof(error)) < 0) {
+        message_print("--bpf=on: %s; use --bpf=off or auto", error);
+        return STATUS_DATA;
     }
     if (settings_load(command, error, sizeof(error)) < 0) {
         message_print("%s", error);

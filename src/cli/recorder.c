@@ -20,14 +20,14 @@
 enum recorder_type { PATH, SIZE, DURATION, FLAG };
 
 struct recorder_row {
-    const char *key, *form;
+    const char *key, *form, *otherwise;
     enum recorder_type type;
     uint64_t minimum, maximum;
 };
 
 static const struct recorder_row rows[] = {
 #define RECORDER_OPTION(identifier, name, letter, type, minimum, maximum, form, value, argument, help) \
-    {#identifier, form, type, minimum, maximum},
+    {#identifier, form, value, type, minimum, maximum},
 #include "cli/recorder_options.def"
 #undef RECORDER_OPTION
 };
@@ -57,9 +57,9 @@ static const struct suffix sizes[] = {{"", 1},          {"K", 1 << 10},   {"k", 
 static const struct suffix times[] = {
     {"ns", 1}, {"us", 1000}, {"ms", 1000000}, {"s", 1000000000}, {"m", UINT64_C(60000000000)}};
 
-/* Whether `text` is digits and one of the suffixes, within the row's limits. */
-static bool number_is_valid(const struct recorder_row *row, const char *text, const struct suffix *suffixes,
-                            size_t count)
+/* Whether `text` is digits and one of the suffixes, within the row's limits; *number: what it says. */
+static bool number_read(const struct recorder_row *row, const char *text, const struct suffix *suffixes, size_t count,
+                        uint64_t *number)
 {
     uint64_t value;
     char *end;
@@ -70,8 +70,8 @@ static bool number_is_valid(const struct recorder_row *row, const char *text, co
     value = strtoull(text, &end, 10);
     for (size_t i = 0; i < count; i++)
         if (strcmp(end, suffixes[i].text) == 0)
-            return errno == 0 && !__builtin_mul_overflow(value, suffixes[i].factor, &value) && value >= row->minimum &&
-                   value <= row->maximum;
+            return errno == 0 && !__builtin_mul_overflow(value, suffixes[i].factor, number) &&
+                   *number >= row->minimum && *number <= row->maximum;
     return false;
 }
 
@@ -93,6 +93,7 @@ int recorder_set(struct recorder_settings *settings, enum recorder_option option
 {
     const struct recorder_row *row = &rows[option];
     const char *value = text;
+    uint64_t number;
     bool valid = false;
 
     switch (row->type) {
@@ -100,10 +101,10 @@ int recorder_set(struct recorder_settings *settings, enum recorder_option option
         valid = strlen(text) >= row->minimum && strlen(text) <= row->maximum;
         break;
     case SIZE:
-        valid = number_is_valid(row, text, sizes, ARRAY_SIZE(sizes));
+        valid = number_read(row, text, sizes, ARRAY_SIZE(sizes), &number);
         break;
     case DURATION:
-        valid = number_is_valid(row, text, times, ARRAY_SIZE(times));
+        valid = number_read(row, text, times, ARRAY_SIZE(times), &number);
         break;
     case FLAG:
         value = flag_value(text);
@@ -147,6 +148,19 @@ void recorder_merge(struct recorder_settings *settings, const struct recorder_se
 bool recorder_flag(const struct recorder_settings *settings, enum recorder_option option, bool otherwise)
 {
     return settings->value[option] ? settings->value[option][0] == '1' : otherwise;
+}
+
+uint64_t recorder_number(const struct recorder_settings *settings, enum recorder_option option)
+{
+    const struct recorder_row *row = &rows[option];
+    const char *text = settings->value[option] ? settings->value[option] : row->otherwise;
+    uint64_t number = row->minimum;
+
+    if (row->type == SIZE)
+        number_read(row, text, sizes, ARRAY_SIZE(sizes), &number);
+    else if (row->type == DURATION)
+        number_read(row, text, times, ARRAY_SIZE(times), &number);
+    return number;
 }
 
 const char *recorder_dir(const struct recorder_settings *settings)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "cli/options.h"
 
@@ -43,6 +44,9 @@ void recorder_merge(struct recorder_settings *settings, const struct recorder_se
 
 /* Whether a FLAG is on; `otherwise` where it is not set. */
 bool recorder_flag(const struct recorder_settings *settings, enum recorder_option option, bool otherwise);
+
+/* A SIZE in bytes or a DURATION in nanoseconds; the row's default where it is not set. */
+uint64_t recorder_number(const struct recorder_settings *settings, enum recorder_option option);
 
 /* The directory of recordings, never NULL. */
 const char *recorder_dir(const struct recorder_settings *settings);

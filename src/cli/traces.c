@@ -31,6 +31,7 @@ static void starts_read(struct trace_file *file)
     if (pread(fd, &header, sizeof(header), 0) == (ssize_t)sizeof(header)) {
         file->start_mono_ns = header.start_mono_ns;
         file->start_real_ns = header.start_real_ns;
+        file->kernel = header.origin == TRACE_ORIGIN_KERNEL;
     }
     close(fd);
 }

@@ -6,11 +6,13 @@
 #ifndef CPROBE_CLI_TRACES_H
 #define CPROBE_CLI_TRACES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct trace_file {
     char *path;
+    bool kernel;                           /* recorded through the kernel */
     uint64_t start_mono_ns, start_real_ns; /* of its header; 0 where it cannot be read */
 };
 

@@ -252,6 +252,28 @@ static json_t *processes_new(const struct report *report)
     return array;
 }
 
+static json_t *syscall_new(const struct syscall_row *row)
+{
+    json_t *o = json_object();
+    o = with(o, "process", process_new(&row->process));
+    o = with(o, "thread", thread_new(&row->thread));
+    o = with(o, "name", text_new(row->name));
+    o = with(o, "cause", text_new(row->cause));
+    o = with(o, "count", number_new(row->count));
+    o = with(o, "total_ns", number_new(row->total_ns));
+    o = with(o, "max_ns", number_new(row->max_ns));
+    o = with(o, "p99_ns", number_new(row->p99_ns));
+    return with(o, "runqueue_ns", number_new(row->runqueue_ns));
+}
+
+static json_t *syscalls_new(const struct report *report)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < report->syscall_count; i++)
+        array = append(array, syscall_new(&report->syscalls[i]));
+    return array;
+}
+
 static json_t *warnings_new(const struct report *report)
 {
     json_t *array = json_array();
@@ -270,6 +292,7 @@ static json_t *report_new(const struct report *report)
     o = with(o, "endpoints", endpoints_new(report));
     o = with(o, "locks", json_array());
     o = with(o, "processes", processes_new(report));
+    o = with(o, "syscalls", syscalls_new(report));
     o = with(o, "warnings", warnings_new(report));
     return with(o, "lost", lost_new(report));
 }

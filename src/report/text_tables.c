@@ -135,6 +135,35 @@ void text_endpoints(const struct report *report, const struct report_style *styl
     more_write(report->endpoint_count, rows, style, out);
 }
 
+void text_syscalls(const struct report *report, const struct report_style *style, FILE *out)
+{
+    size_t rows = report->syscall_count < TABLE_ROWS ? report->syscall_count : TABLE_ROWS;
+
+    if (report->syscall_count == 0)
+        return;
+    heading_write("System calls that waited",
+                  " thread name           call             waits    total     p99     max  for CPU", style, out);
+    for (size_t i = 0; i < rows; i++) {
+        const struct syscall_row *row = &report->syscalls[i];
+        char number[UNIT_SIZE];
+        struct line line;
+        line_begin(&line, style);
+        snprintf(number, sizeof(number), "%" PRIu32, row->thread.tid);
+        line_right(&line, number, 7);
+        line_print(&line, " ");
+        line_text(&line, row->thread.name, 14, LINE_CUT_END);
+        line_pad(&line, 23);
+        line_text(&line, row->name, 16, LINE_CUT_END);
+        line_right(&line, unit_count(row->count, number, sizeof(number)), 45);
+        line_right(&line, unit_duration(row->total_ns, number, sizeof(number)), 54);
+        line_right(&line, unit_duration(row->p99_ns, number, sizeof(number)), 62);
+        line_right(&line, unit_duration(row->max_ns, number, sizeof(number)), 70);
+        line_right(&line, unit_duration(row->runqueue_ns, number, sizeof(number)), 79);
+        line_end(&line, out);
+    }
+    more_write(report->syscall_count, rows, style, out);
+}
+
 void text_processes(const struct report *report, const struct report_style *style, FILE *out)
 {
     size_t rows = report->process_count < TABLE_ROWS ? report->process_count : TABLE_ROWS;

@@ -55,6 +55,10 @@ static const char *times_check(const union trace_event *e)
         more_ns = e->turn.duration_ns;
     else if (e->header.type == EVENT_CPU)
         more_ns = e->cpu.turn_start_ns;
+    else if (e->header.type == EVENT_OFFCPU)
+        more_ns = e->offcpu.duration_ns > e->offcpu.runqueue_ns ? e->offcpu.duration_ns : e->offcpu.runqueue_ns;
+    else if (e->header.type == EVENT_SYSCALL)
+        more_ns = e->syscall.max_ns;
     return ns < TIME_MAX_NS && more_ns < TIME_MAX_NS ? NULL : "an event with an impossible time";
 }
 
@@ -82,5 +86,7 @@ uint64_t event_end_ns(const union trace_event *e)
         return e->header.time_ns + e->wait.duration_ns;
     if (e->header.type == EVENT_TURN)
         return e->header.time_ns + e->turn.duration_ns;
+    if (e->header.type == EVENT_OFFCPU)
+        return e->header.time_ns + e->offcpu.duration_ns + e->offcpu.runqueue_ns;
     return e->header.time_ns;
 }

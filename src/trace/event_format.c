@@ -41,6 +41,10 @@ static void line_uint16_t(struct line *l, const uint8_t *base, const char *name,
 {
     line_uint64_t(l, base, name, value);
     const char *call = strcmp(name, "call") == 0 ? trace_call_name(value) : NULL;
+    if (strcmp(name, "syscall") == 0)
+        call = trace_syscall_name(value);
+    else if (strcmp(name, "cause") == 0)
+        call = trace_cause_name(value);
     if (call)
         line_add(l, ":%s", call);
 }

@@ -50,7 +50,15 @@ enum trace_lost {
     TRACE_LOST_NESTED = 4,      /* waits inside a signal handler that interrupted the recorder itself */
     TRACE_LOST_THREADS = 5,     /* ended threads whose counters were folded into the "ended threads" slot */
     TRACE_LOST_PROCESSES = 6,   /* children without a trace of their own; the child adds itself here */
+    TRACE_LOST_KERNEL = 7,      /* waits, or their stacks, that the kernel's buffer had no room for */
     TRACE_LOST_CAUSES = 8
+};
+
+/* Who wrote the trace: the recorder inside the process, or `cprobe record` from outside, through the kernel. Both may
+   have recorded the same process: what the second one saw must then not be added to what the first one saw. */
+enum trace_origin {
+    TRACE_ORIGIN_PRELOAD = 0,
+    TRACE_ORIGIN_KERNEL = 1,
 };
 
 struct trace_header {
@@ -79,6 +87,8 @@ struct trace_header {
     char comm[16];
     char exe[1024];
     char cmdline[1536]; /* arguments separated by one NUL; ends with two */
+    uint32_t origin;    /* enum trace_origin */
+    uint32_t reserved;
 };
 
 /* ---- segments ---------------------------------------------------------------------------------------- */
@@ -172,6 +182,26 @@ enum event_type {
 #define WAIT_NO_STACK 0x0010    /* the stack could not be taken (lost.stacks counts it) */
 #define WAIT_NESTED 0x0020      /* inside another recorded call, e.g. the resolver's own sockets */
 #define WAIT_SERVER_SIDE 0x0040 /* the descriptor was accepted here: the peer is a client of ours */
+
+/* event_offcpu.cause, event_syscall.cause */
+enum offcpu_cause {
+    OFFCPU_CAUSE_NONE = 0,
+    OFFCPU_CAUSE_SYSCALL = 1, /* in a system call, none of the following */
+    OFFCPU_CAUSE_LOCK = 2,    /* futex */
+    OFFCPU_CAUSE_SLEEP = 3,   /* nanosleep, clock_nanosleep */
+    OFFCPU_CAUSE_DISK = 4,    /* the kernel counted it as waiting for a disk */
+    OFFCPU_CAUSE_FAULT = 5,   /* page fault, outside of any system call */
+};
+/* event_offcpu.flags */
+#define OFFCPU_FLAG_UNFINISHED 0x0001    /* still waiting when recording ended */
+#define OFFCPU_FLAG_EARLIER 0x0002       /* began before recording did: longer than said */
+#define OFFCPU_FLAG_WAKER_IRQ 0x0004     /* woken by a timer or a device: no thread is the waker */
+#define OFFCPU_FLAG_WAKER_SOFTIRQ 0x0008 /* woken from deferred interrupt work: the waker may only have been there */
+#define OFFCPU_FLAG_NO_STACK 0x0010      /* the user stack could not be taken */
+#define SYSCALL_NONE 0xffffu             /* event_offcpu.syscall: in none */
+
+/* Native frames of a stack at or above this are the kernel's (event_ksym): the upper half of the address space. */
+#define TRACE_KERNEL_START UINT64_C(0xffff800000000000)
 
 /* event_endpoint.kind */
 enum endpoint_kind {
@@ -287,6 +317,7 @@ _Static_assert(sizeof(struct trace_header) <= TRACE_PAGE, "header is one page");
 _Static_assert(offsetof(struct trace_header, used) == 24, "format");
 _Static_assert(offsetof(struct trace_header, lost) == 104, "format");
 _Static_assert(offsetof(struct trace_header, boot_id) == 168, "format");
+_Static_assert(offsetof(struct trace_header, origin) == 2848, "format");
 _Static_assert(sizeof(struct segment) == 32 && sizeof(struct segment) <= SEGMENT_HEADER_SIZE, "format");
 _Static_assert(sizeof(struct event_header) == 16, "format");
 _Static_assert(sizeof(struct trace_counter) == 64, "one cache line");

@@ -34,6 +34,7 @@ struct trace_info {
     const char *damage_text;                 /* first damage in words, "" if none */
     const char *host, *comm, *exe, *cmdline; /* cmdline: arguments joined by spaces, printable */
     const char *boot_id;
+    enum trace_origin origin;
 };
 
 struct trace_thread {
@@ -78,6 +79,12 @@ struct trace_stack_view {
     size_t python_count;
 };
 
+/* A function of the kernel. */
+struct trace_ksym {
+    uint64_t start, end;
+    const char *name, *module; /* module: "" for the kernel itself */
+};
+
 struct trace_note {
     uint64_t time_ns;
     uint32_t severity;
@@ -113,6 +120,8 @@ const struct trace_module *trace_module_at(const struct trace *t, size_t i);
 /* The module that had `pc` mapped at module generation `generation`, or NULL. */
 const struct trace_module *trace_module_find(const struct trace *t, uint64_t pc, uint32_t generation);
 const struct trace_code *trace_code_find(const struct trace *t, uint32_t id); /* NULL: unknown */
+/* The kernel function at `pc` (at or above TRACE_KERNEL_START), or NULL. */
+const struct trace_ksym *trace_ksym_find(const struct trace *t, uint64_t pc);
 size_t trace_note_count(const struct trace *t);
 const struct trace_note *trace_note_at(const struct trace *t, size_t i);
 /* 0, or -ENOENT where the id names no complete stack. */
@@ -139,6 +148,10 @@ enum call_category {
 };
 const char *trace_call_name(uint16_t call);
 enum call_category trace_call_category(uint16_t call);
+/* "futex", …; NULL for an unknown number and SYSCALL_NONE. */
+const char *trace_syscall_name(uint16_t number);
+/* "lock", "disk", …; "unknown" for an unknown number. */
+const char *trace_cause_name(uint16_t cause);
 
 /* Writes one event as a line of text "time type field=value …" (cprobe dump, golden tests). Returns what snprintf
  * would. */

@@ -80,6 +80,18 @@ static int note_add(struct trace *t, const union trace_event *e)
     return n->text ? 0 : -ENOMEM;
 }
 
+static int ksym_add(struct trace *t, const union trace_event *e)
+{
+    struct trace_ksym *k = reader_list_add(&t->ksyms, sizeof(*k));
+    if (!k)
+        return -ENOMEM;
+    k->start = e->ksym.start;
+    k->end = e->ksym.end;
+    k->name = event_text(t, e, e->ksym.name);
+    k->module = event_text(t, e, e->ksym.module);
+    return k->name && k->module ? 0 : -ENOMEM;
+}
+
 int definition_add(struct trace *t, const union trace_event *e)
 {
     switch (e->header.type) {
@@ -93,6 +105,8 @@ int definition_add(struct trace *t, const union trace_event *e)
         return code_add(t, e);
     case EVENT_NOTE:
         return note_add(t, e);
+    case EVENT_KSYM:
+        return ksym_add(t, e);
     default:
         return 0;
     }
@@ -124,8 +138,15 @@ static void list_sort_by_id(struct list *l, size_t item_size)
     l->count = kept;
 }
 
+static int ksym_compare(const void *a, const void *b)
+{
+    return number_compare(((const struct trace_ksym *)a)->start, ((const struct trace_ksym *)b)->start);
+}
+
 void definitions_finish(struct trace *t)
 {
+    if (t->ksyms.count)
+        qsort(t->ksyms.items, t->ksyms.count, sizeof(struct trace_ksym), ksym_compare);
     list_sort_by_id(&t->endpoints, sizeof(struct trace_endpoint));
     list_sort_by_id(&t->codes, sizeof(struct trace_code));
 }
@@ -155,6 +176,20 @@ const struct trace_endpoint *trace_endpoint_find(const struct trace *t, uint32_t
 const struct trace_code *trace_code_find(const struct trace *t, uint32_t id)
 {
     return reader_list_find(&t->codes, sizeof(struct trace_code), &id, id_compare);
+}
+
+const struct trace_ksym *trace_ksym_find(const struct trace *t, uint64_t pc)
+{
+    const struct trace_ksym *all = t->ksyms.items;
+    size_t low = 0, high = t->ksyms.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (all[middle].start <= pc)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low && pc < all[low - 1].end ? &all[low - 1] : NULL;
 }
 
 size_t trace_note_count(const struct trace *t)

@@ -95,6 +95,7 @@ struct trace {
     struct list unloads;      /* struct unload, empty once loaded */
     struct list codes;        /* struct trace_code, by id */
     struct list notes;        /* struct trace_note */
+    struct list ksyms;        /* struct trace_ksym, by start */
     struct list log_index;    /* struct log_index, by time */
     struct trace_counter *counters;
     uint8_t *log; /* all usable LOG records, each as in the file */

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What recording costs. bench.py [NAME…]: pair start redis gevent memory report; all without.
+"""What recording costs. bench.py [NAME…]: pair start redis gevent kernel memory report; all without.
 
 Every figure stands beside a bare one from the same run: bare and recorded alternate. Shown are the medians, the median of the
 rounds' ratios with the middle half of them, and the ratio of the best bare round to the best recorded one, which other load on the
@@ -18,6 +18,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from lib import load
+from lib.kernel import Attached
 from lib.process import BUILD, CPROBE, PROGRAMS, PYTHON, Process, free_port, run, scratch
 from lib.recording import preload
 from lib.servers import PASSWORD, MariaDB, Redis
@@ -93,6 +94,21 @@ def gevent():
         gevent_pair("gevent + wrk, MySQLdb query", "/db", MYSQL_PORT=database.port, MYSQL_PASSWORD=PASSWORD, QUERY_SECONDS=0)
 
 
+def token(options):
+    """Nanoseconds of a token's round, recorded through the kernel with these options; None: bare."""
+    with subprocess.Popen([BENCH / "token", "400000"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        if options is None:
+            return float(child.communicate("x")[0])
+        with Attached(child.pid, *options):
+            return float(child.communicate("x")[0])
+
+
+def kernel():
+    for name, options in ("task work", []), ("every sys_exit", ["--every-sys-exit"]):
+        bare, recorded = alternate(lambda env, o=options: token(o if env else None), 7)
+        show(f"token over a pipe, {name}", bare, recorded, "ns", "ratio <= 1.10" if not options else "")
+
+
 def proportional_kib(threads, env):
     """Pss of bench/threads once its threads stand still: memory shared with others counts by its share (proc(5), smaps)."""
     with subprocess.Popen([BENCH / "threads", str(threads)], env={**os.environ, **env}, stdin=subprocess.PIPE,
@@ -124,7 +140,7 @@ def report():
     show_added(f"cprobe report, trace of {size:.0f} MiB", statistics.median(times) * 1e3, "ms", "< 2000 ms")
 
 
-ALL = {"pair": pair, "start": start, "redis": redis, "gevent": gevent, "memory": memory, "report": report}
+ALL = {"pair": pair, "start": start, "redis": redis, "gevent": gevent, "kernel": kernel, "memory": memory, "report": report}
 
 
 def main():

@@ -404,6 +404,26 @@ static void spawn_not_found(void **state)
     assert_int_equal(findings_of(&python), 0);
 }
 
+/* 200 writes of `bytes` that took 10 ms each. */
+static size_t findings_of_writes(enum endpoint_kind kind, int32_t bytes)
+{
+    struct server s = server_new(PID);
+    uint32_t endpoint = builder_endpoint(s.b, kind, ROLE_NONE, "");
+    for (uint64_t i = 0; i < 200; i++)
+        builder_wait(s.b, PID, T0 + 200 * MS + i * 40 * MS, 10 * MS, C_WRITE, endpoint, s.view, 0)->result = bytes;
+    return findings_of(&s);
+}
+
+/* A byte in a pipe wakes another thread, which may get the CPU at once. */
+static void waking_a_thread_not_found(void **state)
+{
+    (void)state;
+    assert_int_equal(findings_of_writes(ENDPOINT_PIPE, 1), 0);
+    assert_int_equal(findings_of_writes(ENDPOINT_EVENTFD, 8), 0);
+    assert_int_equal(findings_of_writes(ENDPOINT_PIPE, 200), 1); /* its reader is slow */
+    assert_int_equal(findings_of_writes(ENDPOINT_UNIX, 1), 1);
+}
+
 static void lock_share_has_two_sides(void **state)
 {
     (void)state;
@@ -601,6 +621,7 @@ int main(void)
         cmocka_unit_test(wait_of_the_java_runtime_not_found),
         cmocka_unit_test(nested_loop_of_node_found),
         cmocka_unit_test(spawn_not_found),
+        cmocka_unit_test(waking_a_thread_not_found),
         cmocka_unit_test(lock_share_has_two_sides),
         cmocka_unit_test(fork_alone_not_found),
         cmocka_unit_test(other_categories_found),

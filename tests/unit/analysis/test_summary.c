@@ -41,14 +41,14 @@ static void verdict_blocked(void **state)
 static void verdict_saturated(void **state)
 {
     (void)state;
-    assert_verdict(
-        scene_run(NULL, loop_process(PID, 8, 2, 0), loop_process(PID + 1, 8, 3, 0), NULL),
-        "2 of 2 event loops are on CPU (nearly) all the time (the epoll loop of program[100]: 98 %) while the "
-        "machine has 8 CPUs: too few workers, or too much work in each.");
-    assert_verdict(
-        scene_run(NULL, loop_process(PID, 2, 2, 0), loop_process(PID + 1, 2, 3, 0), NULL),
-        "2 of 2 event loops are on CPU (nearly) all the time (the epoll loop of program[100]: 98 %), as many as "
-        "the machine has CPUs (2): make the work cheaper or add machines.");
+    assert_verdict(scene_run(NULL, loop_process(PID, 8, 2, 0), loop_process(PID + 1, 8, 3, 0), NULL),
+                   "2 of 2 event loops are busy (nearly) all the time (the epoll loop of program[100]: on CPU 98 %, "
+                   "idle 2.0 %) while the "
+                   "machine has 8 CPUs: too few workers, or too much work in each.");
+    assert_verdict(scene_run(NULL, loop_process(PID, 2, 2, 0), loop_process(PID + 1, 2, 3, 0), NULL),
+                   "2 of 2 event loops are busy (nearly) all the time (the epoll loop of program[100]: on CPU 98 %, "
+                   "idle 2.0 %), as many as "
+                   "the machine has CPUs (2): make the work cheaper or add machines.");
 }
 
 static void verdict_idle(void **state)

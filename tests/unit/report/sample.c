@@ -23,6 +23,7 @@ static struct blocked_by blocked_by;
 static struct loop loop;
 static struct endpoint endpoint;
 static struct process_row process;
+static struct syscall_row syscall;
 static const char *warnings[1];
 static struct report report;
 
@@ -93,6 +94,15 @@ struct report *sample_report(void)
     endpoint = (struct endpoint){peer, 1, 812, 4060000000, 123456, 98765};
     process = (struct process_row){findings[0].process, "finished", UINT64_C(1700000000000000000),
                                    UINT64_C(1700000031000000000), 3};
+    syscall = (struct syscall_row){.process = findings[0].process,
+                                   .thread = findings[0].thread,
+                                   .name = "futex",
+                                   .cause = "lock",
+                                   .count = 17,
+                                   .total_ns = 250000000,
+                                   .max_ns = 90000000,
+                                   .p99_ns = 67000000,
+                                   .runqueue_ns = 1500000};
     warnings[0] = "the symbols of /usr/lib/x.so are missing";
     report = (struct report){.findings = findings,
                              .finding_count = 2,
@@ -102,6 +112,8 @@ struct report *sample_report(void)
                              .endpoint_count = 1,
                              .processes = &process,
                              .process_count = 1,
+                             .syscalls = &syscall,
+                             .syscall_count = 1,
                              .warnings = warnings,
                              .warning_count = 1,
                              .lost = {[TRACE_LOST_OVERWRITTEN] = 1234},

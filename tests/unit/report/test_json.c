@@ -53,7 +53,7 @@ static void every_key_of_the_contract_is_present(void **state)
 {
     (void)state;
     json_t *document = parsed(sample_report());
-    assert_keys(document, "version verdict findings loops endpoints locks processes warnings lost");
+    assert_keys(document, "version verdict findings loops endpoints locks processes syscalls warnings lost");
     assert_int_equal(json_integer_value(json_object_get(document, "version")), 1);
 
     json_t *finding = first(document, "findings");
@@ -74,7 +74,9 @@ static void every_key_of_the_contract_is_present(void **state)
     assert_keys(first(document, "endpoints"),
                 "protocol family address connects calls wait_ns bytes_in bytes_out top_operations");
     assert_keys(first(document, "processes"), "pid ppid exe name cmdline host state threads started ended");
-    assert_keys(json_object_get(document, "lost"), "overwritten ring_full too_big stacks nested threads processes");
+    assert_keys(first(document, "syscalls"), "process thread name cause count total_ns max_ns p99_ns runqueue_ns");
+    assert_keys(json_object_get(document, "lost"),
+                "overwritten ring_full too_big stacks nested kernel threads processes");
     json_decref(document);
 }
 
@@ -95,6 +97,8 @@ static void values_are_those_of_the_report(void **state)
     assert_string_equal(string_of(evidence, "call"), "poll");
     assert_int_equal(json_integer_value(json_object_get(json_object_get(document, "lost"), "overwritten")), 1234);
     assert_string_equal(string_of(first(document, "loops"), "verdict"), "blocked");
+    assert_string_equal(string_of(first(document, "syscalls"), "cause"), "lock");
+    assert_int_equal(json_integer_value(json_object_get(first(document, "syscalls"), "runqueue_ns")), 1500000);
     json_decref(document);
 }
 
@@ -157,7 +161,7 @@ static void an_empty_report_has_all_arrays(void **state)
     struct report report = {0};
     json_t *document = parsed(&report);
 
-    assert_keys(document, "version verdict findings loops endpoints locks processes warnings lost");
+    assert_keys(document, "version verdict findings loops endpoints locks processes syscalls warnings lost");
     assert_int_equal(json_array_size(json_object_get(document, "findings")), 0);
     assert_true(json_is_array(json_object_get(document, "locks")));
     json_decref(document);

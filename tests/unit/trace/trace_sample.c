@@ -72,6 +72,52 @@ static void sample_worker(struct trace_builder *b, const struct sample_ids *ids)
                       0);
 }
 
+/* What the kernel's side adds, in a trace of its own; here beside the rest, so that one file has every event. */
+static void sample_kernel(struct trace_builder *b, const struct sample_ids *ids)
+{
+    const struct event_offcpu offcpu = {
+        .header = {EVENT_MAGIC, EVENT_OFFCPU, sizeof(offcpu), BUILDER_START + 50 * SAMPLE_MS},
+        .duration_ns = 12 * SAMPLE_MS,
+        .runqueue_ns = SAMPLE_MS / 5,
+        .weight = 1,
+        .tid = WORKER,
+        .stack = ids->sleep_stack,
+        .slot = 1,
+        .waker = LOOP,
+        .fd = 9,
+        .syscall = 7,
+        .cause = OFFCPU_CAUSE_SYSCALL,
+        .fd_kind = ENDPOINT_INET,
+        .flags = OFFCPU_FLAG_WAKER_SOFTIRQ,
+    };
+    builder_ring_raw(b, WORKER, &offcpu, sizeof(offcpu));
+    struct {
+        struct event_ksym event;
+        char text[16];
+    } ksym = {.event = {{EVENT_MAGIC, EVENT_KSYM, sizeof(ksym), BUILDER_START + 62 * SAMPLE_MS},
+                        UINT64_C(0xffffffff81234000),
+                        UINT64_C(0xffffffff81234100),
+                        {40, 11},
+                        {51, 4}},
+              .text = "do_sys_pollext4"};
+    builder_log_raw(b, &ksym, sizeof(ksym));
+    struct {
+        struct event_syscall event;
+        uint32_t hist[4];
+    } total = {.event = {.header = {EVENT_MAGIC, EVENT_SYSCALL, sizeof(total), BUILDER_START + 1990 * SAMPLE_MS},
+                         .count = 3,
+                         .total_ns = 20 * SAMPLE_MS,
+                         .runqueue_ns = SAMPLE_MS,
+                         .max_ns = 12 * SAMPLE_MS,
+                         .tid = WORKER,
+                         .slot = 1,
+                         .syscall = 7,
+                         .cause = OFFCPU_CAUSE_SYSCALL,
+                         .hist = {64, 16}},
+               .hist = {0, 1, 0, 2}};
+    builder_log_raw(b, &total, sizeof(total));
+}
+
 struct trace_builder *sample_build(void)
 {
     struct sample_ids ids;
@@ -90,6 +136,7 @@ struct trace_builder *sample_build(void)
 
     sample_loop(b, &ids);
     sample_worker(b, &ids);
+    sample_kernel(b, &ids);
     builder_time(b, BUILDER_START + 500 * SAMPLE_MS);
     builder_fork(b, 77);
     builder_note(b, 1, "Python 3.99 is not known: native frames only");

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the kernel programs (offcpu.bpf.c) hand to src/kernel: records of one ring buffer, the statistics map, and how a
+ * recording is set up. Included on both sides, so it uses the kernel's own type names and nothing else.
+ *
+ * All times are CLOCK_MONOTONIC nanoseconds (bpf_ktime_get_ns).
+ */
+#ifndef CPROBE_BPF_OFFCPU_H
+#define CPROBE_BPF_OFFCPU_H
+
+#define OFFCPU_KERNEL_FRAMES 32
+#define OFFCPU_PAGE 4096
+#define OFFCPU_STACK_PAGES 8 /* of the user stack that are copied, the first one in part */
+#define OFFCPU_STACK_BYTES (OFFCPU_STACK_PAGES * OFFCPU_PAGE)
+#define OFFCPU_CREDITS 1024
+#define OFFCPU_HIST 36 /* bucket i: [2^i, 2^(i+1)) ns; the last one holds all longer waits */
+
+enum offcpu_record_kind {
+    OFFCPU_WAIT = 1,  /* a wait has ended and is worth recording */
+    OFFCPU_STACK = 2, /* the user stack of the thread's waits with the same `sequence` */
+    OFFCPU_FORK = 3,  /* `pid` is a new process, child of `other` */
+    OFFCPU_EXEC = 4,  /* `pid` runs another program from here on */
+    OFFCPU_EXIT = 5,  /* thread `tid` has ended */
+};
+
+/* offcpu_wait.flags */
+#define OFFCPU_UNFINISHED 0x0001 /* still waiting when recording ended */
+#define OFFCPU_EARLIER 0x0002    /* began before recording did: longer than said */
+#define OFFCPU_WAKER_IRQ 0x0004  /* woken by a hardware interrupt (a timer, a device): no thread is the waker */
+#define OFFCPU_WAKER_SOFTIRQ                                                                \
+    0x0008 /* woken from deferred interrupt work: the thread named may only have been there \
+            */
+
+struct offcpu_head {
+    __u32 kind; /* enum offcpu_record_kind */
+    __u32 pid;  /* process (tgid) */
+    __u32 tid;
+    __u32 other;
+    __u64 time_ns; /* waits: of their begin */
+};
+
+struct offcpu_wait {
+    struct offcpu_head head;
+    __u64 blocked_ns;  /* until it was woken */
+    __u64 runqueue_ns; /* from then on until it ran */
+    __u32 sequence;    /* of its stack */
+    __u32 waker_tid;   /* 0: no thread */
+    __s32 fd;          /* first argument of the system call */
+    __s16 syscall;     /* number, -1: none (page fault) */
+    __u16 cause;       /* enum offcpu_cause of src/trace/format.h */
+    __u16 flags;
+    __u16 kernel_count; /* frames used in `kernel` */
+    __u32 reserved;
+    char comm[16];
+    __u64 kernel[OFFCPU_KERNEL_FRAMES]; /* innermost first */
+};
+
+/* DWARF register numbers of x86_64: System V ABI, AMD64 supplement, figure 3.36. */
+enum { OFFCPU_RBP = 6, OFFCPU_RSP = 7, OFFCPU_RIP = 16, OFFCPU_REGISTERS = 17 };
+
+struct offcpu_stack {
+    struct offcpu_head head;
+    __u32 sequence;
+    __u32 size; /* bytes copied, from the stack pointer upwards */
+    __u64 registers[OFFCPU_REGISTERS];
+    __u8 bytes[OFFCPU_STACK_BYTES];
+};
+
+/* Exact: every wait of a thread in one system call, recorded or not. */
+struct offcpu_call {
+    __u32 tid;
+    __s32 syscall;
+};
+
+struct offcpu_total {
+    __u32 pid;
+    __u32 reserved;
+    __u64 count;
+    __u64 blocked_ns;
+    __u64 runqueue_ns;
+    __u64 max_ns; /* of blocked_ns */
+    __u32 hist[OFFCPU_HIST];
+};
+
+/* What was lost, by cause: indexes of the map `lost`. */
+enum offcpu_lost { OFFCPU_LOST_WAITS, OFFCPU_LOST_STACKS, OFFCPU_LOST_TOTALS, OFFCPU_LOST_CAUSES };
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kernel/collector.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/descendants.h"
+#include "kernel/ksyms.h"
+#include "kernel/programs.h"
+#include "kernel/support.h"
+#include "kernel/target.h"
+#include "kernel/target_header.h"
+
+#define SWEEP_NS UINT64_C(500000000) /* how often ended processes are looked for */
+
+struct watched {
+    struct target *target;
+    bool ended; /* its first thread has */
+};
+
+struct collector {
+    struct target_options options;
+    struct programs *programs;
+    struct ksyms *ksyms;
+    struct watched *watched;
+    size_t count, capacity;
+    size_t last; /* found last */
+    size_t processes;
+    uint64_t swept_ns;
+    bool before_exec;
+    int failed; /* of a trace that could not be created */
+};
+
+static struct watched *watched_find(struct collector *c, uint32_t pid)
+{
+    if (c->last < c->count && target_pid(c->watched[c->last].target) == pid)
+        return &c->watched[c->last];
+    for (size_t i = 0; i < c->count; i++)
+        if (target_pid(c->watched[i].target) == pid) {
+            c->last = i;
+            return &c->watched[i];
+        }
+    return NULL;
+}
+
+static struct watched *watched_add(struct collector *c, pid_t pid)
+{
+    if (c->count == c->capacity) {
+        size_t capacity = c->capacity ? 2 * c->capacity : 16;
+        struct watched *larger = reallocarray(c->watched, capacity, sizeof(*larger));
+        if (!larger)
+            return NULL;
+        c->watched = larger;
+        c->capacity = capacity;
+    }
+    struct watched *w = &c->watched[c->count];
+    *w = (struct watched){NULL, false};
+    int rc = target_open(&c->options, pid, &w->target);
+    if (rc < 0) {
+        if (rc != -ESRCH)
+            c->failed = rc;
+        return NULL;
+    }
+    c->count++;
+    c->processes++;
+    return w;
+}
+
+static void total_take(void *context, const struct offcpu_call *call, const struct offcpu_total *total)
+{
+    struct collector *c = context;
+    struct watched *w = watched_find(c, total->pid);
+    if (w)
+        target_total(w->target, call, total, kernel_now());
+}
+
+static void watched_close(struct collector *c, struct watched *w, enum trace_reason reason)
+{
+    programs_totals(c->programs, target_pid(w->target), total_take, c);
+    target_close(w->target, reason, kernel_now());
+    *w = c->watched[--c->count];
+}
+
+/* ---- records ---- */
+
+/* The process of a wait. One whose fork record was lost is found here. */
+static struct target *target_of(struct collector *c, const struct offcpu_head *head)
+{
+    struct watched *w = watched_find(c, head->pid);
+    if (!w && !c->before_exec)
+        w = watched_add(c, (pid_t)head->pid);
+    return w ? w->target : NULL;
+}
+
+static void exec_take(struct collector *c, const struct offcpu_head *head)
+{
+    struct watched *w = watched_find(c, head->pid);
+    if (w)
+        watched_close(c, w, TRACE_REASON_EXEC);
+    else
+        programs_totals(c->programs, head->pid, total_take, c); /* nobody's: they are dropped */
+    c->before_exec = false;
+    watched_add(c, (pid_t)head->pid);
+}
+
+static void exit_take(struct collector *c, const struct offcpu_head *head)
+{
+    struct watched *w = watched_find(c, head->pid);
+    if (!w)
+        return;
+    target_thread_ended(w->target, head->tid, head->time_ns);
+    w->ended |= head->tid == head->pid;
+}
+
+static void record_take(void *context, const struct offcpu_head *head, size_t size)
+{
+    struct collector *c = context;
+    struct target *t;
+    switch (head->kind) {
+    case OFFCPU_WAIT:
+        t = size >= sizeof(struct offcpu_wait) ? target_of(c, head) : NULL;
+        if (t)
+            target_wait(t, (const struct offcpu_wait *)head);
+        break;
+    case OFFCPU_STACK:
+        t = size >= sizeof(struct offcpu_stack) ? target_of(c, head) : NULL;
+        if (t)
+            target_stack(t, (const struct offcpu_stack *)head);
+        break;
+    case OFFCPU_FORK:
+        target_of(c, head);
+        break;
+    case OFFCPU_EXEC:
+        exec_take(c, head);
+        break;
+    case OFFCPU_EXIT:
+        exit_take(c, head);
+        break;
+    default:
+        break;
+    }
+}
+
+static void sweep(struct collector *c)
+{
+    uint64_t now = kernel_now();
+    if (now - c->swept_ns < SWEEP_NS)
+        return;
+    c->swept_ns = now;
+    for (size_t i = 0; i < c->count;) {
+        if (c->watched[i].ended && target_is_gone(c->watched[i].target))
+            watched_close(c, &c->watched[i], TRACE_REASON_NONE);
+        else
+            i++;
+    }
+}
+
+/* ---- the interface ---- */
+
+static void collector_free(struct collector *c)
+{
+    while (c->count)
+        target_close(c->watched[--c->count].target, TRACE_REASON_NONE, kernel_now());
+    programs_close(c->programs);
+    ksyms_free(c->ksyms);
+    free(c->watched);
+    free(c);
+}
+
+static int watch(struct collector *c, const pid_t *pids, size_t count, char *error, size_t error_size)
+{
+    pid_t *all;
+    ssize_t found = descendants_find(pids, count, &all);
+    int rc = found < 0 ? (int)found : 0;
+    if (rc == 0)
+        rc = programs_watch(c->programs, all, (size_t)found);
+    if (rc < 0)
+        snprintf(error, error_size, "cannot watch the processes: %s", strerror(-rc));
+    for (ssize_t i = 0; rc == 0 && !c->before_exec && i < found; i++)
+        if (!watched_find(c, (uint32_t)all[i]))
+            watched_add(c, all[i]);
+    free(all);
+    if (rc == 0 && c->count == 0 && !c->before_exec) {
+        rc = c->failed ? c->failed : -ESRCH;
+        if (c->failed)
+            snprintf(error, error_size, "cannot create a trace in %s: %s", c->options.directory, strerror(-rc));
+        else
+            snprintf(error, error_size, "there is no such process");
+    }
+    return rc;
+}
+
+int collector_start(const struct collector_options *options, const pid_t *pids, size_t count, struct collector **out,
+                    char *error, size_t error_size)
+{
+    const struct programs_options programs = {options->mean_ns, options->every_sys_exit};
+    int rc = support_check(error, error_size);
+    if (rc < 0)
+        return rc;
+    struct collector *c = calloc(1, sizeof(*c));
+    if (!c) {
+        snprintf(error, error_size, "not enough memory");
+        return -ENOMEM;
+    }
+    c->ksyms = ksyms_read("/proc/kallsyms");
+    c->options = (struct target_options){options->directory, options->capacity, options->mean_ns, c->ksyms};
+    c->swept_ns = kernel_now();
+    c->before_exec = options->before_exec;
+    rc = programs_open(&programs, &c->programs, error, error_size);
+    if (rc == 0)
+        rc = watch(c, pids, count, error, error_size);
+    if (rc < 0) {
+        collector_free(c);
+        return rc;
+    }
+    *out = c;
+    return 0;
+}
+
+int collector_try(char *error, size_t error_size)
+{
+    const struct programs_options options = {.mean_ns = 1000000};
+    struct programs *programs = NULL;
+    int rc = programs_open(&options, &programs, error, error_size);
+    programs_close(programs);
+    return rc;
+}
+
+int collector_poll(struct collector *c, int timeout_ms)
+{
+    int rc = programs_read(c->programs, timeout_ms, record_take, c);
+    sweep(c);
+    return rc;
+}
+
+bool collector_has_targets(const struct collector *c)
+{
+    if (c->before_exec)
+        return true;
+    for (size_t i = 0; i < c->count; i++)
+        if (!c->watched[i].ended || !target_is_gone(c->watched[i].target))
+            return true;
+    return false;
+}
+
+int collector_finish(struct collector *c, struct collector_summary *summary)
+{
+    int rc = programs_finish(c->programs);
+    int read = programs_read(c->programs, 0, record_take, c);
+    uint64_t lost = programs_lost(c->programs, OFFCPU_LOST_WAITS) + programs_lost(c->programs, OFFCPU_LOST_STACKS) +
+                    programs_lost(c->programs, OFFCPU_LOST_TOTALS);
+    programs_totals(c->programs, 0, total_take, c);
+    if (lost && c->count)
+        target_lose(c->watched[0].target, TRACE_LOST_KERNEL, lost);
+    *summary = (struct collector_summary){c->processes, lost};
+    collector_free(c);
+    return rc < 0 ? rc : read;
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kernel/programs.h"
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bpf/offcpu.skel.h"
+
+struct programs {
+    struct offcpu *skeleton;
+    struct ring_buffer *ring;
+    programs_take *take; /* of the programs_read that runs */
+    void *context;
+};
+
+bool programs_built(void)
+{
+    return true;
+}
+
+bool programs_task_work(void)
+{
+    struct btf *btf = btf__load_vmlinux_btf();
+    if (!btf)
+        return false;
+    bool found = btf__find_by_name_kind(btf, "bpf_task_work_schedule_resume_impl", BTF_KIND_FUNC) > 0;
+    btf__free(btf);
+    return found;
+}
+
+static int print_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+    (void)level, (void)format, (void)arguments;
+    return 0;
+}
+
+/* Quantiles of the exponential distribution in the middle of equal shares, stretched so that their mean is exact: the
+   rate of a renewal process depends on the mean alone. */
+static void credits_fill(struct offcpu *skeleton, uint64_t mean_ns)
+{
+    double sum = 0, quantile[OFFCPU_CREDITS];
+    for (int i = 0; i < OFFCPU_CREDITS; i++) {
+        quantile[i] = -log((i + 0.5) / OFFCPU_CREDITS);
+        sum += quantile[i];
+    }
+    for (int i = 0; i < OFFCPU_CREDITS; i++) {
+        double credit = quantile[i] * OFFCPU_CREDITS / sum * (double)mean_ns;
+        skeleton->rodata->credits[i] = credit < UINT32_MAX ? (uint32_t)credit : UINT32_MAX;
+    }
+    skeleton->rodata->mean_ns = mean_ns;
+}
+
+static int record_take(void *context, void *data, size_t size)
+{
+    struct programs *p = context;
+    if (size >= sizeof(struct offcpu_head))
+        p->take(p->context, data, size);
+    return 0;
+}
+
+static int load(struct programs *p, const struct programs_options *options, char *error, size_t error_size)
+{
+    p->skeleton = offcpu__open();
+    if (!p->skeleton) {
+        snprintf(error, error_size, "cannot read the kernel's type information (BTF): %s", strerror(errno));
+        return -errno;
+    }
+    bool task_work = programs_task_work() && !options->every_sys_exit;
+    p->skeleton->rodata->has_task_work = task_work;
+    bpf_program__set_autoload(p->skeleton->progs.sys_exit, !task_work);
+    credits_fill(p->skeleton, options->mean_ns);
+    int rc = offcpu__load(p->skeleton);
+    if (rc == 0)
+        rc = offcpu__attach(p->skeleton);
+    if (rc < 0)
+        snprintf(error, error_size, "the kernel refused the recording programs: %s", strerror(-rc));
+    return rc;
+}
+
+int programs_open(const struct programs_options *options, struct programs **out, char *error, size_t error_size)
+{
+    struct programs *p = calloc(1, sizeof(*p));
+    if (!p) {
+        snprintf(error, error_size, "not enough memory");
+        return -ENOMEM;
+    }
+    libbpf_print_fn_t before = libbpf_set_print(print_nothing);
+    int rc = load(p, options, error, error_size);
+    libbpf_set_print(before);
+    if (rc == 0) {
+        p->ring = ring_buffer__new(bpf_map__fd(p->skeleton->maps.records), record_take, p, NULL);
+        rc = p->ring ? 0 : -errno;
+        if (rc < 0)
+            snprintf(error, error_size, "cannot map the kernel's records: %s", strerror(-rc));
+    }
+    if (rc < 0) {
+        programs_close(p);
+        return rc;
+    }
+    *out = p;
+    return 0;
+}
+
+void programs_close(struct programs *p)
+{
+    if (!p)
+        return;
+    ring_buffer__free(p->ring);
+    offcpu__destroy(p->skeleton);
+    free(p);
+}
+
+/* Runs the iterator over all threads of the machine. */
+static int each_thread_run(struct programs *p)
+{
+    char nothing[64];
+    ssize_t n;
+    struct bpf_link *link = bpf_program__attach_iter(p->skeleton->progs.each_thread, NULL);
+    if (!link)
+        return -errno;
+    int fd = bpf_iter_create(bpf_link__fd(link));
+    int rc = fd < 0 ? fd : 0;
+    while (fd >= 0 && ((n = read(fd, nothing, sizeof(nothing))) > 0 || (n < 0 && errno == EINTR)))
+        continue;
+    if (fd >= 0 && n < 0)
+        rc = -errno;
+    if (fd >= 0)
+        close(fd);
+    bpf_link__destroy(link);
+    return rc;
+}
+
+int programs_watch(struct programs *p, const pid_t *pids, size_t count)
+{
+    int fd = bpf_map__fd(p->skeleton->maps.seeds);
+    uint8_t one = 1;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t pid = (uint32_t)pids[i];
+        if (bpf_map_update_elem(fd, &pid, &one, BPF_ANY) < 0)
+            return -errno;
+    }
+    /* Twice: a thread that was created by one not yet watched, behind the iterator's back, is found then. */
+    int rc = each_thread_run(p);
+    return rc < 0 ? rc : each_thread_run(p);
+}
+
+int programs_read(struct programs *p, int timeout_ms, programs_take *take, void *context)
+{
+    p->take = take;
+    p->context = context;
+    int rc = timeout_ms > 0 ? ring_buffer__poll(p->ring, timeout_ms) : 0;
+    if (rc >= 0) /* records come without a wake-up: fetch what the poll did not see */
+        rc = ring_buffer__consume(p->ring);
+    return rc == -EINTR || rc >= 0 ? 0 : rc;
+}
+
+int programs_finish(struct programs *p)
+{
+    offcpu__detach(p->skeleton);
+    p->skeleton->bss->finishing = true;
+    return each_thread_run(p);
+}
+
+void programs_totals(struct programs *p, uint32_t pid, programs_take_total *take, void *context)
+{
+    int fd = bpf_map__fd(p->skeleton->maps.totals);
+    struct offcpu_call key, next;
+    struct offcpu_total total;
+    bool more = bpf_map_get_next_key(fd, NULL, &next) == 0;
+    while (more) {
+        key = next;
+        more = bpf_map_get_next_key(fd, &key, &next) == 0;
+        if (bpf_map_lookup_elem(fd, &key, &total) < 0 || (pid && total.pid != pid))
+            continue;
+        take(context, &key, &total);
+        bpf_map_delete_elem(fd, &key);
+    }
+}
+
+uint64_t programs_lost(const struct programs *p, enum offcpu_lost cause)
+{
+    uint32_t key = cause;
+    uint64_t count = 0;
+    return bpf_map_lookup_elem(bpf_map__fd(p->skeleton->maps.lost), &key, &count) == 0 ? count : 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The programs of bpf/offcpu.bpf.c in the kernel: load, attach, read, detach. Everything about libbpf is behind this
+ * header; programs_absent.c stands in where cprobe was built without it. Not thread-safe.
+ */
+#ifndef CPROBE_KERNEL_PROGRAMS_H
+#define CPROBE_KERNEL_PROGRAMS_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "bpf/offcpu.h"
+
+struct programs;
+
+struct programs_options {
+    uint64_t mean_ns;    /* mean of the sampler's distribution; longer waits are always recorded */
+    bool every_sys_exit; /* copy stacks at the end of system calls even where the kernel has task work (for tests) */
+};
+
+/* Whether they were built in. */
+bool programs_built(void);
+/* Whether this kernel copies a stack without a program at the end of every system call. */
+bool programs_task_work(void);
+
+/* Loads and attaches; watches nothing yet. 0, or negative errno with a sentence. */
+int programs_open(const struct programs_options *options, struct programs **out, char *error, size_t error_size);
+void programs_close(struct programs *p);
+
+/* Watches all threads of these processes, and from then on all their descendants. 0 or negative errno. */
+int programs_watch(struct programs *p, const pid_t *pids, size_t count);
+
+/* Hands every record that is there to `take`, after waiting up to timeout_ms for the first. 0 or negative errno. */
+typedef void programs_take(void *context, const struct offcpu_head *record, size_t size);
+int programs_read(struct programs *p, int timeout_ms, programs_take *take, void *context);
+
+/* Detaches, and captures the threads that still wait: programs_read has the records afterwards. 0 or negative errno. */
+int programs_finish(struct programs *p);
+
+/* Hands the totals of one process (0: of all) to `take` and removes them. */
+typedef void programs_take_total(void *context, const struct offcpu_call *call, const struct offcpu_total *total);
+void programs_totals(struct programs *p, uint32_t pid, programs_take_total *take, void *context);
+
+/* How many were lost so far. */
+uint64_t programs_lost(const struct programs *p, enum offcpu_lost cause);
+
+#endif

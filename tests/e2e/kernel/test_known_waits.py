@@ -1,0 +1,161 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Waits of known number, length, cause and waker, in programs that are not prepared for being recorded."""
+
+import json
+import shutil
+import subprocess
+import time
+import unittest
+
+from lib.kernel import Attached, require_kernel
+from lib.process import BUILD, PROGRAMS, PYTHON, Process, run, scratch
+from lib.recording import read_report
+
+CAUSES = {"sleeper": "sleep", "reader": "syscall", "locker": "lock"}
+UNFINISHED, NO_STACK = 0x01, 0x10
+COMPLETE = 0x01
+
+
+class KnownWaits(unittest.TestCase):
+    options = ()
+
+    def record(self):
+        with subprocess.Popen([BUILD / "tests/programs/known_waits"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True) as program:
+            with Attached(program.pid, *self.options) as attached:
+                truth = json.loads(program.communicate("x", timeout=60)[0])
+                self.assertEqual(attached.wait(20), 0, attached.output())
+                return attached, truth
+
+    def test_static_program(self):
+        attached, truth = self.record()
+        report = read_report(attached.directory)
+        waits = attached.events("offcpu")
+        self.assertEqual(len(report["processes"]), 1, report["processes"])
+        self.assertEqual(report["lost"]["kernel"], 0)
+        for name, expected in truth.items():
+            with self.subTest(name):
+                rows = [row for row in report["syscalls"]
+                        if row["thread"]["tid"] == expected["tid"] and row["name"] == expected["call"]]
+                self.assertEqual(len(rows), 1, report["syscalls"])
+                row = rows[0]
+                self.assertEqual((row["count"], row["cause"], row["thread"]["name"]),
+                                 (expected["count"], CAUSES[name], name))
+                total = row["total_ns"] + row["runqueue_ns"]
+                self.assertAlmostEqual(total / expected["wall_ns"], 1, delta=0.02)
+                self.assert_waits([w for w in waits if w["tid"] == str(expected["tid"])
+                                   and w["syscall"].endswith(":" + expected["call"])], name, expected)
+
+    def assert_waits(self, waits, name, expected):
+        self.assertEqual(len(waits), expected["count"], "all of them are longer than the sampler's mean")
+        total = sum(int(wait["duration_ns"]) + int(wait["runqueue_ns"]) for wait in waits)
+        self.assertAlmostEqual(total / expected["wall_ns"], 1, delta=0.02)
+        for wait in waits:
+            self.assertEqual((wait["cause"].split(":")[1], int(wait["waker"]), wait["weight"]),
+                             (CAUSES[name], expected["waker"], "1"), wait)
+            self.assertFalse(int(wait["flags"]) & (UNFINISHED | NO_STACK), wait)
+            self.assertTrue(wait["stack_flags"] & COMPLETE, wait)
+
+    def test_nothing_is_left_behind(self):
+        before = programs_loaded()
+        self.record()
+        deadline = time.monotonic() + 10
+        while programs_loaded() - before and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self.assertEqual(programs_loaded() - before, set())
+
+
+class KnownWaitsOlderKernels(KnownWaits):
+    """Stacks taken at the end of system calls, as before Linux 6.18."""
+
+    options = ("--every-sys-exit",)
+
+
+class Python(unittest.TestCase):
+    def test_stacks_are_complete(self):
+        with Process([PYTHON, PROGRAMS / "python_waits.py"]) as program:
+            program.until(lambda: "ready" in program.output())
+            with Attached(program.pid, "-d", "2") as attached:
+                self.assertEqual(attached.wait(20), 0, attached.output())
+            self.assertIsNone(program.child.poll(), "the program goes on")
+        waits = attached.events("offcpu")
+        complete = [wait for wait in waits if wait.get("stack_flags", 0) & COMPLETE
+                    and not int(wait["flags"]) & NO_STACK]
+        self.assertGreater(len(waits), 300)
+        self.assertGreaterEqual(len(complete) / len(waits), 0.99)
+        unfinished = {wait["tid"] for wait in waits if int(wait["flags"]) & UNFINISHED}
+        self.assertGreaterEqual(len(unfinished), 2, "those that still wait are captured at the end")
+
+
+class Children(unittest.TestCase):
+    def test_fork_and_exec_are_followed(self):
+        script = "read go; for i in 1 2 3; do sleep 0.2; done; exec sleep 0.3"
+        with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, text=True) as program:
+            with Attached(program.pid) as attached:
+                program.communicate("x\n", timeout=30)
+                self.assertEqual(attached.wait(20), 0, attached.output())
+        report = read_report(attached.directory)
+        sleeps = [row for row in report["syscalls"] if row["name"] == "clock_nanosleep"]
+        self.assertEqual(sorted(round(row["total_ns"] / 1e8) for row in sleeps), [2, 2, 2, 3], report["syscalls"])
+        self.assertEqual({row["process"]["cmdline"] for row in sleeps}, {"sleep 0.2", "sleep 0.3"})
+
+
+class Zombies(unittest.TestCase):
+    def test_what_has_ended_does_not_wait(self):
+        with subprocess.Popen(["sh", "-c", "read go; sleep 0.1 & exec sleep 2"], stdin=subprocess.PIPE, text=True) as program:
+            with Attached(program.pid, "-d", "1") as attached:
+                program.stdin.write("x\n")
+                program.stdin.flush()
+                self.assertEqual(attached.wait(20), 0, attached.output())
+            program.kill()
+        unfinished = [wait for wait in attached.events("offcpu") if int(wait["flags"]) & UNFINISHED]
+        self.assertEqual([wait["tid"] for wait in unfinished], [str(program.pid)], unfinished)
+
+
+class Run(unittest.TestCase):
+    def test_both_sides_are_one_process(self):
+        home = scratch("run")
+        program = "import time\nfor i in range(7): time.sleep(0.05)"
+        done = subprocess.run([BUILD / "cprobe", "run", "--bpf=on", "-o", home, "--", PYTHON, "-c", program],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("1 process recorded", done.stderr)
+        report = read_report(home)
+        self.assertEqual(len(report["processes"]), 1)
+        sleeps = [row for row in report["syscalls"] if row["name"] == "clock_nanosleep"]
+        self.assertEqual([row["count"] for row in sleeps], [7], report["syscalls"])
+        self.assertAlmostEqual(sleeps[0]["total_ns"] / 350e6, 1, delta=0.02)
+
+    def test_without_capabilities(self):
+        done = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", BUILD / "cprobe", "run", "-o",
+                               "/tmp/cprobe-unprivileged-test", "true"], capture_output=True, text=True, check=False)
+        shutil.rmtree("/tmp/cprobe-unprivileged-test", ignore_errors=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("recorded by preloading only: eBPF would add", done.stderr)
+
+
+class Refused(unittest.TestCase):
+    def test_no_such_process(self):
+        done = subprocess.run([BUILD / "cprobe", "record", "-p", "2147483647", "-o", scratch("none")],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("no such process", done.stderr)
+
+    def test_without_capabilities(self):
+        done = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", BUILD / "cprobe", "record", "-p", "1", "-o",
+                               "/nonexistent"], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("CAP_BPF is missing", done.stderr)
+        self.assertIn("needs root, or CAP_BPF and CAP_PERFMON", done.stderr)
+
+
+def programs_loaded():
+    """Ids of the programs in the kernel that have the name of one of ours."""
+    shown = json.loads(run(["/usr/sbin/bpftool", "prog", "show", "-j"]))
+    return {program["id"] for program in shown if program.get("name") in ("sched_switch", "sched_waking", "each_thread")}
+
+
+if __name__ == "__main__":
+    require_kernel()
+    unittest.main()

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Recording through the kernel: `cprobe record` on running processes, where the machine permits."""
+
+import os
+import re
+import subprocess
+import sys
+
+from lib.process import CPROBE, Process, run, scratch
+
+
+def require_kernel():
+    """Ends the test as skipped where nothing can be recorded through the kernel; with CPROBE_REQUIRE_BPF=1 that is a failure."""
+    tried = subprocess.run([CPROBE, "record", "-p", str(os.getpid()), "-d", "0.1", "-o", scratch("try")],
+                           capture_output=True, text=True, check=False)
+    if tried.returncode == 0:
+        return
+    print(tried.stderr)
+    sys.exit(1 if os.environ.get("CPROBE_REQUIRE_BPF") == "1" else 77)
+
+
+class Attached(Process):
+    """cprobe record -p PID, until the process has ended or stop() is called; then its traces are in `directory`."""
+
+    def __init__(self, pid, *options):
+        self.directory = scratch("attached")
+        super().__init__([CPROBE, "record", "-p", pid, "-o", self.directory, *options], name="record")
+        self.until(lambda: "recording" in self.output())
+
+    def events(self, kind):
+        """Every event of this kind as a dictionary of texts, those with a stack also "stack": its flags."""
+        found, event = [], None
+        for trace in sorted(self.directory.glob("*.trace")):
+            for line in run([CPROBE, "dump", "--stacks", trace]).splitlines():
+                match = re.match(r"(\d+) (\w+) (.*)", line)
+                if match:
+                    event = None
+                    if match[2] == kind:
+                        event = dict(re.findall(r"(\w+)=(\"[^\"]*\"|\S+)", match[3]))
+                        event["time"] = match[1]
+                        found.append(event)
+                elif event is not None and line.startswith("  flags="):
+                    event["stack_flags"] = int(line.split()[0].split("=")[1])
+        return found
