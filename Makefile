@@ -26,7 +26,7 @@ CXX_WARNINGS := -Wall -Wextra -Wshadow $(if $(filter 1,$(WERROR)),-Werror)
 COMMON := -std=gnu11 -D_GNU_SOURCE= -O2 -g -Isrc -MMD -MP
 SANITIZE := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 CFLAGS ?=
-TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lprotobuf-c -lz -lm
+TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lprotobuf-c -lz -lstdc++ -lm
 
 # The recorder runs inside other people's programs: hidden symbols, TLS that needs no allocation, unwind tables so that
 # exceptions and cancellation pass through. It is preloaded, so it is never built with a sanitizer.
@@ -217,7 +217,7 @@ help:
 	@echo 'make bench      what recording costs, beside a bare run; BENCH="pair start" runs some'
 	@echo 'make install    into DESTDIR/PREFIX=$(PREFIX)'
 	@echo 'make clean      remove $(O)'
-	@echo 'O=DIR builds elsewhere, V=1 shows commands, WERROR=1 makes warnings errors, SAN=address,undefined'
+	@echo 'O=DIR builds elsewhere, V=1 shows commands, WERROR=1 makes warnings errors; SAN=address,undefined (with an O=DIR of its own)'
 	@echo 'sanitizes the command and the unit tests. tests/run unit/trace or e2e/gevent runs some tests.'
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

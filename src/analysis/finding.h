@@ -14,6 +14,7 @@ struct process_info {
     uint32_t pid;
     uint32_t ppid;
     const char *exe, *cmdline, *host;
+    const char *name; /* that people know it by: of the program or script, as it was called */
 };
 struct thread_info {
     uint32_t tid;

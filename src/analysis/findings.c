@@ -70,7 +70,7 @@ void evidence_text(struct finding *finding, const char *key, const char *value)
 struct process_info process_info_of(const struct model_process *process)
 {
     const struct trace_info *info = process->source->info;
-    return (struct process_info){info->pid, info->ppid, info->exe, info->cmdline, info->host};
+    return (struct process_info){info->pid, info->ppid, info->exe, info->cmdline, info->host, process->name};
 }
 
 struct thread_info thread_info_of(const struct model_thread *thread)

@@ -48,7 +48,7 @@ struct loop_times loop_times_of(const struct model *model, const struct model_th
         if (!row_blocks_loop(row, thread))
             continue;
         blocked += row->total_ns;
-        if (wait_is_runtime(row))
+        if (row->runtime)
             runtime += row->total_ns;
     }
     times.blocked_ns = smaller(round_whole(blocked), times.wall_ns - times.idle_ns);
@@ -62,15 +62,16 @@ struct loop_times loop_times_of(const struct model *model, const struct model_th
 static const char *row_module(struct model *model, const struct wait_row *row, struct arena *arena)
 {
     const struct model_process *process = row->thread->process;
-    if (wait_is_runtime(row))
-        return arena_format(arena, "%s (runtime)", process->program);
+    if (row->runtime)
+        return arena_format(arena, "%s (runtime)", process->name);
     const struct stack *stack = symbols_stack(model->symbols, process->trace, row->stack, row->call);
     struct place place = place_of(stack, process->program);
     if (place.driver)
         return place.driver->module;
     if (place.user)
         return place.user->module;
-    return stack->count > 0 ? stack->frames[0].module : "unknown";
+    size_t caller = stack->count > 1 ? 1 : 0; /* of the waiting function, which is libc's */
+    return stack->count > 0 ? stack->frames[caller].module : "unknown";
 }
 
 static bool peer_equal(const struct peer *a, const struct peer *b)

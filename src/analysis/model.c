@@ -5,7 +5,11 @@
 #include <string.h>
 
 #include "analysis/loops.h"
+#include "analysis/own_call.h"
 #include "analysis/symbols_class.h"
+
+#define COMM_LENGTH 15   /* the kernel cuts names to it */
+#define NAME_ARGUMENTS 4 /* an interpreter, its options, the script */
 
 static uint64_t later(uint64_t a, uint64_t b)
 {
@@ -22,6 +26,29 @@ static uint64_t thread_last_sign(const struct trace_thread *thread)
     for (size_t i = 0; i < thread->counter_count; i++)
         last = later(last, thread->counters[i].last_ns);
     return last;
+}
+
+static bool name_is(const char *name, const char *comm)
+{
+    return strcmp(name, comm) == 0 || (strlen(comm) == COMM_LENGTH && strncmp(name, comm, COMM_LENGTH) == 0);
+}
+
+/* The kernel's name of a process is that of the link or script that was called, cut to 15 bytes; the arguments have it
+   whole. (Later the program, or the thread that forked, may have set another.) */
+static const char *process_name(const struct trace_info *info, const char *program, struct arena *arena)
+{
+    const char *argument = info->cmdline;
+    if (name_is(program, info->comm))
+        return program;
+    for (size_t i = 0; i < NAME_ARGUMENTS && *argument; i++) {
+        size_t length = strcspn(argument, " ");
+        const char *base = symbols_class_base(arena_format(arena, "%.*s", (int)length, argument));
+        if (name_is(base, info->comm))
+            return base;
+        argument += length;
+        argument += strspn(argument, " ");
+    }
+    return program;
 }
 
 static int thread_compare(const void *left, const void *right)
@@ -54,8 +81,10 @@ static void process_read(struct model *model, struct model_process *process, str
     process->source = source;
     process->trace = source->trace;
     process->program = symbols_class_base(source->info->exe[0] ? source->info->exe : source->info->comm);
+    process->name = process_name(source->info, process->program, model->arena);
     process->end_ns = source->info->end_mono_ns;
     process->second_python_ns = UINT64_MAX;
+    process->own_calls = own_calls_loaded(source->trace);
     process->threads = arena_get(model->arena, count * sizeof(*process->threads));
     process->thread_count = count;
     for (size_t i = 0; i < count; i++)
@@ -204,4 +233,6 @@ void model_finish(struct model *model)
         for (size_t j = 0; j < process->thread_count; j++)
             waits_calibrate(&model->waits, &process->threads[j]);
     }
+    for (size_t i = 0; i < model->waits.count; i++)
+        wait_classify(&model->waits.rows[i], model->symbols);
 }

@@ -22,7 +22,9 @@ struct model_process {
     struct source *source;
     struct trace *trace; /* source->trace */
     const char *program; /* base name of the executable */
+    const char *name;    /* what people know it by: that of the link or script that was called, where it has one */
     uint64_t end_ns;
+    bool own_calls;               /* a runtime of own_calls.def is loaded */
     struct model_thread *threads; /* by number of the slot */
     size_t thread_count;
     size_t python_threads;     /* threads seen to run Python code; after the stream */

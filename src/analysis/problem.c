@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/own_call.h"
+
 /* A stack that says nothing is told apart by what was called. */
 static uint64_t share_id(const char *rule, const struct share *share)
 {
@@ -11,7 +13,7 @@ static uint64_t share_id(const char *rule, const struct share *share)
     id = place_hash_text(id, wait_class_name(share->class));
     if (share->place.hash != 0)
         return id ^ (share->place.hash * UINT64_C(0x9e3779b97f4a7c15));
-    const char *call = trace_call_name(share->row->call);
+    const char *call = share->row->own ? share->row->own->name : trace_call_name(share->row->call);
     id = place_hash_text(id, call ? call : "?");
     return place_hash_text(id, share->row->thread->process->program);
 }
@@ -21,14 +23,15 @@ struct share *shares_add(struct shares *shares, const char *rule, struct model *
     const struct model_process *process = row->thread->process;
     shares->list = memory_grow(shares->list, shares->count, &shares->capacity, sizeof(*shares->list));
     struct share *share = &shares->list[shares->count++];
-    *share = (struct share){.class = wait_class_of(row),
+    *share = (struct share){.class = row->class,
                             .row = row,
                             .count = row->count,
                             .total_ns = row->total_ns,
                             .counted_ns = row->total_ns,
                             .max_ns = row->max_ns};
     share->stack = symbols_stack(model->symbols, process->trace, row->stack, row->call);
-    share->place = place_of(share->stack, process->program);
+    size_t first = row->own ? own_call_frame(row->own, share->stack) : 0;
+    share->place = place_of_range(share->stack, first, share->stack->count, process->program);
     share->id = share_id(rule, share);
     return share;
 }

@@ -10,31 +10,6 @@
 #include "analysis/model.h"
 #include "analysis/place.h"
 
-/* What a thread waits for, in the words of a user: several calls (poll, then recv) are one problem of one class. */
-enum wait_class {
-    CLASS_IO,
-    CLASS_SLEEP,
-    CLASS_NAME,
-    CLASS_FILE,
-    CLASS_FILELOCK,
-    CLASS_PROCESS,
-    CLASS_LOCK,
-    CLASS_JOIN,
-    CLASS_SIGNAL,
-};
-
-enum wait_class wait_class_of(const struct wait_row *row);
-const char *wait_class_name(enum wait_class class); /* "io", "sleep", … */
-
-/* Reads and writes of regular files without a flush to disk: mostly copies from and to memory. */
-bool wait_is_page_cache(const struct wait_row *row);
-/* Making a process: mostly CPU time spent copying page tables. */
-bool wait_is_spawn(const struct wait_row *row);
-/* The wait of a language runtime for itself: CPython's GIL, a JVM's or V8's safepoints and garbage collector. */
-bool wait_is_runtime(const struct wait_row *row);
-/* Kind of the endpoint; ENDPOINT_NONE where there is none. */
-enum endpoint_kind wait_endpoint_kind(const struct wait_row *row);
-
 /* One row's part in a problem. */
 struct share {
     uint64_t id; /* of the problem */

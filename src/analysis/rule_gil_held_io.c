@@ -15,8 +15,7 @@ static bool row_counts(const struct wait_row *row)
     const struct model_process *process = row->thread->process;
     if (!(row->flags & WAIT_GIL_HELD) || row->count <= 0 || process->python_threads < 2)
         return false;
-    return row->last_ns > process->second_python_ns && !wait_is_page_cache(row) && !wait_is_spawn(row) &&
-           !wait_is_runtime(row);
+    return row->last_ns > process->second_python_ns && !wait_is_page_cache(row) && !wait_is_spawn(row) && !row->runtime;
 }
 
 static bool part_is_too_much(const struct problem_part *part, const struct analysis_options *options)
@@ -45,11 +44,11 @@ static void problem_find(const struct problem *problem, struct findings *finding
     const char *call = trace_call_name(heaviest->row->call);
     struct finding *finding = problem_report(problem, &worst, rule_name, "holding the GIL", findings);
     double share = worst.counted_ns / (double)thread_life_ns(worst.thread);
-    finding->title =
-        arena_format(arena, "%s%s%s waits for %s in all while it holds the GIL: %zu Python threads stand still",
-                     heaviest->place.driver ? driver_name(heaviest->place.driver, arena) : call,
-                     heaviest->place.user ? " in " : "", heaviest->place.user ? heaviest->place.user->function : "",
-                     words_duration(finding->total_ns, arena), process->python_threads - 1);
+    finding->title = arena_format(
+        arena, "%s%s%s waits for %s in all while it holds the GIL: %zu Python threads stand still",
+        heaviest->place.driver ? driver_name(heaviest->place.driver, arena) : call, heaviest->place.user ? " in " : "",
+        heaviest->place.user ? words_function(heaviest->place.user, arena) : "",
+        words_duration(finding->total_ns, arena), process->python_threads - 1);
     finding->remedy =
         "Release the interpreter lock around the call: ctypes.CDLL instead of ctypes.PyDLL, "
         "Py_BEGIN_ALLOW_THREADS in an extension, 'with nogil' in Cython; or use a driver that does.";

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/own_call.h"
 #include "analysis/problem.h"
 #include "analysis/rule.h"
 
@@ -42,8 +43,9 @@ struct stall {
     struct place place;
     uint32_t endpoint;
     uint16_t call;
-    bool runtime;             /* blocked by the language's runtime: the GIL and the like */
-    uint64_t blocked_problem; /* fingerprint of the non-yielding-io problem with the same place; 0: not blocked */
+    const struct own_call *own; /* what the program called, where that is known better than by `call` */
+    bool runtime;               /* blocked by the language's runtime: the GIL and the like */
+    uint64_t blocked_problem;   /* fingerprint of the non-yielding-io problem with the same place; 0: not blocked */
     uint64_t turns, total_ns, max_ns, max_real_ns, blocked_ns, cpu_ns, first_real_ns, last_real_ns;
     struct histogram histogram;
 };
@@ -177,13 +179,15 @@ static void place_from_wait(struct model *model, const struct open_turn *open, c
     struct wait_row row = {
         .thread = open->thread, .endpoint = item->endpoint, .stack = item->stack, .call = item->call};
     struct shares shares = {NULL, 0, 0};
+    wait_classify(&row, model->symbols);
     struct share *share = shares_add(&shares, "non-yielding-io", model, &row);
     key->stack = share->stack;
     key->place = share->place;
     key->endpoint = item->endpoint;
     key->call = item->call;
     key->blocked_problem = share->id;
-    key->runtime = wait_is_runtime(&row);
+    key->runtime = row.runtime;
+    key->own = row.own;
     shares_free(&shares);
 }
 
@@ -340,7 +344,10 @@ static const char *stall_title(const struct stall *stall, const struct findings 
         arena, stall->turns > 1 ? "%llu turns of the %s loop took up to %s" : "%llu turn of the %s loop took %s",
         (unsigned long long)stall->turns, stall->worst->loop_kind, words_duration(stall->max_ns, arena));
     const char *call = stall->call ? trace_call_name(stall->call) : NULL;
-    const char *driver = stall->place.driver ? driver_name(stall->place.driver, arena) : call ? call : "a call";
+    const char *driver = stall->own            ? stall->own->name
+                         : stall->place.driver ? driver_name(stall->place.driver, arena)
+                         : call                ? call
+                                               : "a call";
     const struct frame *user = stall->place.user;
     switch (stall->cause) {
     case STALL_BLOCKED:

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "analysis/loops.h"
+#include "analysis/own_call.h"
 #include "analysis/problem.h"
 #include "analysis/remedy.h"
 #include "analysis/round.h"
@@ -32,7 +33,7 @@ static bool counts_before(struct model *model, const struct wait_row *row)
 {
     if (!row->thread->before_counts)
         return false;
-    switch (wait_class_of(row)) {
+    switch (row->class) {
     case CLASS_IO:
         return endpoint_is_socket(wait_endpoint_kind(row)) ||
                ((row->flags & WAIT_WAITSET) && loop_site_is_driver(model, row->thread->process, row->endpoint));
@@ -47,13 +48,13 @@ static bool counts_before(struct model *model, const struct wait_row *row)
 
 static bool counts_after(const struct wait_row *row)
 {
-    enum wait_class class = wait_class_of(row);
-    return row->thread->after_counts && (class == CLASS_IO || class == CLASS_NAME || class == CLASS_FILELOCK);
+    return row->thread->after_counts &&
+           (row->class == CLASS_IO || row->class == CLASS_NAME || row->class == CLASS_FILELOCK);
 }
 
 static bool row_counts(struct model *model, const struct wait_row *row)
 {
-    if (!row->thread->loop_kind || row->count <= 0 || wait_is_runtime(row))
+    if (!row->thread->loop_kind || row->count <= 0 || row->runtime)
         return false;
     if (row->phase == PHASE_BEFORE)
         return counts_before(model, row);
@@ -65,7 +66,8 @@ static void share_judge(struct share *share, const struct analysis_options *opti
     if (wait_is_page_cache(share->row)) {
         share->count = share->row->long_count;
         share->total_ns = share->counted_ns = share->row->long_ns;
-    } else if (wait_is_spawn(share->row) || share->total_ns < share->count * (double)options->io_short) {
+    } else if (wait_is_spawn(share->row) || wait_is_in_spawn(share->row, share->stack) ||
+               share->total_ns < share->count * (double)options->io_short) {
         share->counted_ns = 0;
     }
 }
@@ -207,16 +209,20 @@ static const char *what(const struct share *share)
 static const char *who(const struct share *share, struct arena *arena)
 {
     const struct frame *user = share->place.user;
+    if (share->row->own)
+        return share->row->own->name;
     if (share->place.driver)
         return driver_name(share->place.driver, arena);
     if (!user)
         return what(share);
     return arena_format(arena, "%s in %s", what(share),
-                        strncmp(user->function, "0x", 2) == 0 ? user->module : user->function);
+                        strncmp(user->function, "0x", 2) == 0 ? user->module : words_function(user, arena));
 }
 
 static const char *for_what(const struct share *share, const struct finding *finding, struct arena *arena)
 {
+    if (share->row->own) /* its name says it */
+        return "";
     switch (share->class) {
     case CLASS_IO:
         return finding->peer ? arena_format(arena, " waiting for %s", finding->peer->address) : "";

@@ -17,7 +17,7 @@ enum frame_kind { FRAME_NATIVE, FRAME_PYTHON, FRAME_KERNEL };
 
 struct frame {
     enum frame_kind kind;
-    const char *function; /* demangling not done; "0x1234" where unknown */
+    const char *function; /* demangled, with parameters (function_name_short); "0x1234" where unknown */
     const char *module;   /* native: base name of the file (libmariadb.so.3); Python: dotted module (app.views) */
     const char *file;     /* source file or NULL */
     uint32_t line;        /* 0: unknown */

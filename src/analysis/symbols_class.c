@@ -7,12 +7,14 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* Runtimes of C, threads and C++, then event loops: "libc" stands for libc.so.6 and libc-2.31.so. */
+/* Runtimes of C, threads and C++, then event loops, then the Java runtime: "libc" stands for libc.so.6 and
+ * libc-2.31.so. */
 static const char *const SYSTEM_LIBRARIES[] = {
     "libc",   "libpthread", "libdl",         "libm",           "libmvec",
     "librt",  "libresolv",  "libutil",       "libanl",         "libstdc++",
     "libc++", "libc++abi",  "libgcc_s",      "libthread_db",   "libev",
     "libuv",  "libevent",   "libevent_core", "libevent_extra", "libevent_pthreads",
+    "libjvm", "libjli",     "libjava",       "libnio",         "libnet",
 };
 
 /* The dynamic loader, name services, musl. */

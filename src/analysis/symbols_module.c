@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/function_name.h"
 #include "analysis/symbols_class.h"
 #include "analysis/symbols_files.h"
 #include "analysis/symbols_lines.h"
@@ -109,6 +110,17 @@ static void module_open(struct symbols_module *module)
     module->lines = symbols_lines_new(module->file.module);
 }
 
+/* Without version and clone suffix, demangled. */
+static const char *source_name(struct symbols_module *module, const char *symbol)
+{
+    const char *name = symbols_pool_bytes(module->pool, symbol, symbols_name_length(symbol));
+    char *demangled = name ? function_name_demangle(name) : NULL;
+    if (demangled)
+        name = symbols_pool_string(module->pool, demangled);
+    free(demangled);
+    return name;
+}
+
 /* The name for people: of the symbol, else of the debug information, else the address. NULL: no memory. */
 static const char *function_name(struct symbols_module *module, const char *symbol, const char *source,
                                  uint64_t address)
@@ -117,7 +129,7 @@ static const char *function_name(struct symbols_module *module, const char *symb
     if (!symbol)
         symbol = source;
     if (symbol && *symbol)
-        return symbols_pool_bytes(module->pool, symbol, symbols_name_length(symbol));
+        return source_name(module, symbol);
     snprintf(text, sizeof(text), "0x%" PRIx64, address);
     return symbols_pool_string(module->pool, text);
 }

@@ -41,9 +41,7 @@ static struct tally loops_tally(const struct model *model, const struct report *
 
 static const char *loop_name(const struct loop *loop, struct arena *arena)
 {
-    const char *base = strrchr(loop->process.exe, '/');
-    return arena_format(arena, "the %s loop of %s[%u]", loop->kind, base ? base + 1 : loop->process.exe,
-                        loop->process.pid);
+    return arena_format(arena, "the %s loop of %s[%u]", loop->kind, loop->process.name, loop->process.pid);
 }
 
 static const char *loop_blocker(const struct loop *loop, struct arena *arena)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a wait is to the user, by its call and its endpoint: problem.h. */
+#include "analysis/wait_class.h"
+
 #include <fnmatch.h>
 #include <string.h>
 
-#include "analysis/problem.h"
+#include "analysis/model.h"
+#include "analysis/own_call.h"
 #include "analysis/symbols_class.h"
 #include "base/compiler.h"
 
@@ -24,7 +26,7 @@ static bool call_is_one_of(uint16_t call, const char *const *names)
     return false;
 }
 
-enum wait_class wait_class_of(const struct wait_row *row)
+static enum wait_class class_of_call(const struct wait_row *row)
 {
     switch (trace_call_category(row->call)) {
     case CALL_SLEEP:
@@ -64,13 +66,44 @@ const char *wait_class_name(enum wait_class class)
 bool wait_is_page_cache(const struct wait_row *row)
 {
     static const char *const flushes[] = {"fsync", "fdatasync", "syncfs", "msync", "sync_file_range", NULL};
-    return wait_class_of(row) == CLASS_FILE && !call_is_one_of(row->call, flushes);
+    return row->class == CLASS_FILE && !call_is_one_of(row->call, flushes);
 }
 
 bool wait_is_spawn(const struct wait_row *row)
 {
     static const char *const spawns[] = {"fork", "vfork", "posix_spawn", "posix_spawnp", NULL};
     return call_is_one_of(row->call, spawns);
+}
+
+struct spawn_row {
+    const char *module, *function;
+};
+
+static const struct spawn_row spawn_rows[] = {
+#define SPAWN(module, function) {module, function},
+#include "analysis/spawn_frames.def"
+#undef SPAWN
+};
+
+static bool frame_is_spawn(const struct frame *frame)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(spawn_rows); i++) {
+        if (fnmatch(spawn_rows[i].module, frame->module, 0) == 0 &&
+            fnmatch(spawn_rows[i].function, frame->function, 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool wait_is_in_spawn(const struct wait_row *row, const struct stack *stack)
+{
+    if (wait_endpoint_kind(row) != ENDPOINT_PIPE || row->own)
+        return false;
+    for (size_t i = 0; i < stack->count; i++) {
+        if (frame_is_spawn(&stack->frames[i]))
+            return true;
+    }
+    return false;
 }
 
 struct runtime_row {
@@ -93,7 +126,8 @@ static bool module_is_runtime(const char *path, const char *call)
     return false;
 }
 
-bool wait_is_runtime(const struct wait_row *row)
+/* A lock wait may be the runtime's own affair. */
+static bool lock_is_runtime(const struct wait_row *row)
 {
     struct trace *trace = row->thread->process->trace;
     const char *call = trace_call_name(row->call);
@@ -107,4 +141,12 @@ bool wait_is_runtime(const struct wait_row *row)
         return false;
     const struct trace_module *module = trace_module_find(trace, view.native[0], view.modules);
     return module && module_is_runtime(module->path, call);
+}
+
+void wait_classify(struct wait_row *row, struct symbols *symbols)
+{
+    const struct model_process *process = row->thread->process;
+    row->own = process->own_calls ? own_call_find(process->trace, row->stack, symbols) : NULL;
+    row->class = row->own ? row->own->class : class_of_call(row);
+    row->runtime = !row->own && lock_is_runtime(row);
 }

@@ -14,9 +14,11 @@
 #include <stdint.h>
 
 #include "analysis/histogram.h"
+#include "analysis/wait_class.h"
 #include "trace/reader.h"
 
 struct model_thread;
+struct own_call;
 
 /* Where in the life of an event loop a wait began. */
 enum wait_phase {
@@ -32,6 +34,11 @@ struct wait_row {
     uint16_t call;
     uint16_t flags; /* WAIT_WAITSET, WAIT_SERVER_SIDE, WAIT_GIL_HELD */
     enum wait_phase phase;
+
+    /* Set by wait_classify, after waits_calibrate. */
+    enum wait_class class;
+    bool runtime; /* the wait of a language runtime for itself: CPython's GIL, a JVM's or V8's garbage collector */
+    const struct own_call *own; /* what the program called, where its runtime made another call of it; else NULL */
 
     /* From samples, weighted; after waits_finish calibrated to the exact counters. */
     double count, total_ns;

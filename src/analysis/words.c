@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "analysis/function_name.h"
 #include "base/compiler.h"
 
 const char *words_share(double share, struct arena *arena)
@@ -25,11 +26,18 @@ const char *words_duration(uint64_t ns, struct arena *arena)
     return arena_format(arena, "%llu ns", (unsigned long long)ns);
 }
 
+const char *words_function(const struct frame *frame, struct arena *arena)
+{
+    char name[256];
+    return arena_copy(arena, function_name_short(frame, name, sizeof(name)));
+}
+
 const char *words_frame(const struct frame *frame, struct arena *arena)
 {
+    const char *function = words_function(frame, arena);
     if (frame->file && frame->line)
-        return arena_format(arena, "%s (%s:%u)", frame->function, frame->file, frame->line);
-    return arena_format(arena, frame->kind == FRAME_PYTHON ? "%2$s.%1$s" : "%s (%s)", frame->function, frame->module);
+        return arena_format(arena, "%s (%s:%u)", function, frame->file, frame->line);
+    return arena_format(arena, frame->kind == FRAME_PYTHON ? "%2$s.%1$s" : "%s (%s)", function, frame->module);
 }
 
 const char *words_time(uint64_t real_ns, struct arena *arena)

@@ -12,6 +12,8 @@
 const char *words_share(double share, struct arena *arena);
 /* "4.06 s", "812 µs", "90 ns". */
 const char *words_duration(uint64_t ns, struct arena *arena);
+/* The function's name, short (function_name.h). */
+const char *words_function(const struct frame *frame, struct arena *arena);
 /* "View.get (/srv/app/views.py:33)"; without a line "app.views.View.get", native: "serve (server)". */
 const char *words_frame(const struct frame *frame, struct arena *arena);
 /* CLOCK_REALTIME nanoseconds as RFC 3339 in UTC with milliseconds. */

@@ -51,7 +51,7 @@ struct row {
     int64_t cfa_offset;
     bool cfa_deref; /* expression of the form breg6 offset; deref */
     bool cfa_plt;
-    bool rbp_saved, rbp_unknown, ra_undefined, ra_unknown;
+    bool rbp_saved, rbp_by_rbp, rbp_unknown, ra_undefined, ra_unknown;
     int64_t rbp_offset;
 };
 
@@ -225,10 +225,11 @@ static const uint8_t *fde_search(const uint8_t *header, uintptr_t pc)
     return header + offset;
 }
 
+enum { OP_DEREF = 0x06, OP_BREG6 = 0x76, OP_BREG7 = 0x77 }; /* DWARF 5, section 7.7.1 */
+
 /* The two expressions that compilers and linkers use for a CFA at a call: "breg6 n; deref", and the .plt one. */
 static void set_cfa_expression(struct row *row, struct cursor expression)
 {
-    enum { OP_DEREF = 0x06, OP_BREG6 = 0x76, OP_BREG7 = 0x77 };
     /* breg7 8; breg16 0; lit15; and; lit11 (10 with .plt.sec); ge; lit3; shl; plus */
     static const uint8_t plt[] = {OP_BREG7, 8, 0x80, 0, 0x3f, 0x1a, 0x3b, 0x2a, 0x33, 0x24, 0x22};
     const size_t plt_limit = 6;
@@ -250,7 +251,7 @@ static void set_saved(struct row *row, uint64_t reg, int64_t offset)
 {
     if (reg == REG_RBP) {
         row->rbp_saved = true;
-        row->rbp_unknown = false;
+        row->rbp_unknown = row->rbp_by_rbp = false;
         row->rbp_offset = offset;
     } else if (reg == REG_RA) {
         row->ra_undefined = false;
@@ -270,6 +271,7 @@ static void set_restored(struct row *row, const struct row *initial, uint64_t re
 {
     if (reg == REG_RBP) {
         row->rbp_saved = initial->rbp_saved;
+        row->rbp_by_rbp = initial->rbp_by_rbp;
         row->rbp_unknown = initial->rbp_unknown;
         row->rbp_offset = initial->rbp_offset;
     } else if (reg == REG_RA) {
@@ -278,10 +280,26 @@ static void set_restored(struct row *row, const struct row *initial, uint64_t re
     }
 }
 
-static void skip_block(struct cursor *c)
+/* A length and so many bytes, of which a cursor is returned. */
+static struct cursor read_block(struct cursor *c)
 {
-    uint64_t size = read_uleb(c);
-    c->at = size <= (size_t)(c->end - c->at) ? c->at + size : c->end;
+    uint64_t size = read_uleb(c), left = (uint64_t)(c->end - c->at);
+    struct cursor block = {c->at, c->at + (size < left ? size : left)};
+    c->at = block.end;
+    return block;
+}
+
+/* DW_CFA_expression: "breg6 n" for rbp is what goes with a realigned stack. */
+static void set_saved_expression(struct row *row, uint64_t reg, struct cursor expression)
+{
+    bool by_rbp = reg == REG_RBP && read_bytes(&expression, 1) == OP_BREG6;
+    int64_t offset = read_sleb(&expression);
+    if (!by_rbp || expression.at != expression.end) {
+        set_unknown(row, reg);
+        return;
+    }
+    set_saved(row, reg, offset);
+    row->rbp_by_rbp = true;
 }
 
 /* Instructions that define the CFA. False: `op` is another one. */
@@ -305,14 +323,9 @@ static bool run_cfa(struct row *row, const struct cie *cie, uint8_t op, struct c
     case 0x13: /* DW_CFA_def_cfa_offset_sf */
         row->cfa_offset = read_sleb(c) * cie->data_align;
         return true;
-    case 0x0f: { /* DW_CFA_def_cfa_expression */
-        uint64_t size = read_uleb(c);
-        if (size > (size_t)(c->end - c->at))
-            size = (size_t)(c->end - c->at);
-        set_cfa_expression(row, (struct cursor){c->at, c->at + size});
-        c->at += size;
+    case 0x0f: /* DW_CFA_def_cfa_expression */
+        set_cfa_expression(row, read_block(c));
         return true;
-    }
     default:
         return false;
     }
@@ -357,9 +370,12 @@ static void run_register(struct row *row, const struct row *initial, const struc
         read_uleb(c);
         break;
     case 0x10: /* DW_CFA_expression */
+        reg = read_uleb(c);
+        set_saved_expression(row, reg, read_block(c));
+        break;
     case 0x16: /* DW_CFA_val_expression */
         set_unknown(row, read_uleb(c));
-        skip_block(c);
+        read_block(c);
         break;
     case 0x2e: /* DW_CFA_GNU_args_size */
         read_uleb(c);
@@ -452,6 +468,7 @@ static struct cfi_rule row_to_rule(const struct row *row, bool signal_frame)
         rule.kind = CFI_PLT;
     rule.cfa_offset = row->cfa_offset;
     rule.rbp_saved = row->rbp_saved;
+    rule.rbp_by_rbp = row->rbp_by_rbp;
     rule.rbp_offset = row->rbp_offset;
     if (rule.cfa_offset != row->cfa_offset || rule.rbp_offset != row->rbp_offset) /* does not fit into 28 bits */
         rule.kind = CFI_UNKNOWN;

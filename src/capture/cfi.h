@@ -31,8 +31,9 @@ enum cfi_kind {
 /* One word, so that a cache entry can be read and written without a lock. The return address is always at CFA - 8. */
 struct cfi_rule {
     uint64_t kind : 4;
-    uint64_t rbp_saved : 1; /* caller's rbp is at CFA + rbp_offset; else it is unchanged */
-    uint64_t reserved : 3;
+    uint64_t rbp_saved : 1;  /* caller's rbp is at CFA + rbp_offset; else it is unchanged */
+    uint64_t rbp_by_rbp : 1; /* … at rbp + rbp_offset: functions that realign their stack */
+    uint64_t reserved : 2;
     int64_t cfa_offset : 28;
     int64_t rbp_offset : 28;
 };

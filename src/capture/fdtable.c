@@ -242,7 +242,7 @@ void fd_accepted(int fd, int listener, bool nonblock)
     fd_closed(fd);
     if (!e || !l)
         return;
-    if (!l->server) {
+    if (!l->server && recorder_on()) {
         struct sockaddr_storage local;
         socklen_t length = sizeof(local);
         if (SYS_CALL(SYS_getsockname, fd, &local, &length, 0, 0, 0) == 0)

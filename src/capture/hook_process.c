@@ -285,21 +285,21 @@ EXPORT int execle(const char *path, const char *argument, ...)
 
 EXPORT void _exit(int status)
 {
-    recorder_finish(status);
+    recorder_end(status);
     REAL(_exit)(status);
     __builtin_unreachable();
 }
 
 EXPORT void _Exit(int status)
 {
-    recorder_finish(status);
+    recorder_end(status);
     REAL(_Exit)(status);
     __builtin_unreachable();
 }
 
 EXPORT void quick_exit(int status)
 {
-    recorder_finish(status);
+    recorder_end(status);
     REAL(quick_exit)(status);
     __builtin_unreachable();
 }
@@ -307,11 +307,19 @@ EXPORT void quick_exit(int status)
 /* ---- sandboxes, names, unloading
  * --------------------------------------------------------------------------------------- */
 
-static void sandboxed(void)
+/* `before`: the time just before. Strict mode forbids even to read the clock. */
+static void sandboxed(uint64_t before)
 {
     recorder_disable(TRACE_REASON_SECCOMP,
                      "the process entered a seccomp sandbox: recording ended there, because a system call of "
-                     "the recorder could be its last");
+                     "the recorder could be its last",
+                     before);
+}
+
+static bool enters_sandbox(long number, const long *a)
+{
+    return (number == SYS_seccomp && (a[0] == SECCOMP_SET_MODE_STRICT || a[0] == SECCOMP_SET_MODE_FILTER)) ||
+           (number == SYS_prctl && a[0] == PR_SET_SECCOMP);
 }
 
 EXPORT int prctl(int option, ...)
@@ -322,9 +330,10 @@ EXPORT int prctl(int option, ...)
     for (int i = 0; i < 4; i++)
         a[i] = va_arg(list, unsigned long);
     va_end(list);
+    uint64_t begin = unlikely(option == PR_SET_SECCOMP) ? wait_begin() : 0;
     int result = REAL(prctl)(option, a[0], a[1], a[2], a[3]);
-    if (option == PR_SET_SECCOMP && result == 0)
-        sandboxed();
+    if (begin && result == 0)
+        sandboxed(begin);
     return result;
 }
 
@@ -336,12 +345,10 @@ EXPORT long syscall(long number, ...)
     for (int i = 0; i < 6; i++)
         a[i] = va_arg(list, long);
     va_end(list);
+    uint64_t begin = unlikely(enters_sandbox(number, a)) ? wait_begin() : 0;
     long result = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-    if (unlikely(number == SYS_seccomp && result == 0 &&
-                 (a[0] == SECCOMP_SET_MODE_STRICT || a[0] == SECCOMP_SET_MODE_FILTER)))
-        sandboxed();
-    else if (unlikely(number == SYS_prctl && result == 0 && a[0] == PR_SET_SECCOMP))
-        sandboxed();
+    if (unlikely(begin && result == 0))
+        sandboxed(begin);
     return result;
 }
 

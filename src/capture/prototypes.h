@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -49,6 +50,7 @@ size_t __fread_chk(void *buffer, size_t object, size_t size, size_t count, FILE 
 char *__fgets_chk(char *buffer, size_t object, int size, FILE *stream);
 __sighandler_t __sysv_signal(int signal, __sighandler_t action);
 __sighandler_t bsd_signal(int signal, __sighandler_t action);
+void __longjmp_chk(struct __jmp_buf_tag target[1], int value) __attribute__((noreturn));
 int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
 int __openat_2(int dir, const char *path, int flags);

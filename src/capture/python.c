@@ -188,13 +188,6 @@ void python_module_unloaded(uintptr_t start, uintptr_t end)
         __atomic_store_n(&interpreter.state, PYTHON_NONE, __ATOMIC_RELEASE);
 }
 
-void python_reset(void)
-{
-    python_code_reset();
-    if (state_load() == PYTHON_UNREADABLE)
-        trouble_note();
-}
-
 bool python_active(void)
 {
     return state_load() >= PYTHON_UNREADABLE;

@@ -23,10 +23,6 @@ void python_module_loaded(const struct link_map *map, const char *path);
 /* To be called when [start, end) has been unmapped (dlclose): forgets an interpreter that was there. */
 void python_module_unloaded(uintptr_t start, uintptr_t end);
 
-/* To be called in a fork's child as soon as its own trace accepts records, before other threads exist. Not after vfork.
- */
-void python_reset(void);
-
 /* An interpreter is in this process: python_frames is worth a call. */
 bool python_active(void);
 

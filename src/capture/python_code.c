@@ -224,16 +224,3 @@ bool python_code_find(const struct python_layout *layout, const struct python_ty
         cache_put(&key, *id);
     return true;
 }
-
-/* Looks before it writes: pages that were never used stay untouched. */
-void python_code_reset(void)
-{
-    for (unsigned i = 0; i < CACHE_SETS * CACHE_WAYS; i++) {
-        struct cache_entry *e = &codes.cache[i / CACHE_WAYS][i % CACHE_WAYS];
-        if (e->sequence || e->key.code)
-            memset(e, 0, sizeof(*e));
-    }
-    for (unsigned i = 0; i < CONTENT_SLOTS; i++)
-        if (codes.contents[i].hash)
-            memset(&codes.contents[i], 0, sizeof(codes.contents[i]));
-}

@@ -5,7 +5,7 @@
  *
  * Two tables: by address, which is fast but may be forgotten at any time, since addresses are used again for other
  * code; and by content, so that code that a program compiles over and over (templates, reloads) is entered into the
- * trace once.
+ * trace once. A fork's child keeps all numbers: its trace takes over their records (writer_inherit).
  */
 #ifndef CPROBE_CAPTURE_PYTHON_CODE_H
 #define CPROBE_CAPTURE_PYTHON_CODE_H
@@ -23,9 +23,6 @@ struct python_types {
  */
 bool python_code_find(const struct python_layout *layout, const struct python_types *types, uintptr_t code,
                       uint32_t *id);
-
-/* Forgets all numbers: the process has a new trace (a fork's child). No other thread may be in here. */
-void python_code_reset(void);
 
 /*
  * Writes the text of the str object at `object` as UTF-8, cut to `size` bytes at a character's end; lone surrogates

@@ -15,6 +15,7 @@
 #include "capture/put.h"
 #include "capture/record.h"
 #include "capture/slots.h"
+#include "capture/terminal.h"
 #include "capture/thread.h"
 
 #ifndef MADV_WIPEONFORK
@@ -169,8 +170,11 @@ void recorder_forked(void)
     memset(&recorder.writer, 0, sizeof(recorder.writer));
     thread_forked(t);
     slots_forked();
-    if (!parent.header || parent.frozen || create_trace(&recorder.writer) < 0) {
-        recorder.pid = (uint32_t)sys_getpid(); /* nothing to record into: stay shut */
+    int r = !parent.header || parent.frozen ? -ESHUTDOWN : create_trace(&recorder.writer);
+    if (r < 0) {
+        recorder.started = false; /* nothing to record into: stay shut */
+        if (r != -ESHUTDOWN && add_relaxed(&parent.header->lost[TRACE_LOST_PROCESSES], 1) == 0)
+            terminal_say_failure("not recording a child process", -r);
         writer_abandon(&parent);
         return;
     }
@@ -191,15 +195,28 @@ bool recorder_on_after_fork(void)
 /* ---- the end
  * ------------------------------------------------------------------------------------------------------------- */
 
-void recorder_disable(enum trace_reason reason, const char *text)
+static void write_note(enum record_severity severity, const char *text, size_t length, uint64_t now_ns)
+{
+    uint32_t cursor = sizeof(struct event_note);
+    struct event_note *e = (void *)writer_log_reserve(&recorder.writer, cursor, (uint32_t)length);
+    if (!e)
+        return;
+    e->header.time_ns = now_ns;
+    e->severity = (uint32_t)severity;
+    e->text = writer_log_string(&e->header, &cursor, text, length);
+    writer_log_commit(&e->header, EVENT_NOTE);
+}
+
+void recorder_disable(enum trace_reason reason, const char *text, uint64_t now_ns)
 {
     if (!recorder_on())
         return;
-    record_note(RECORD_WARNING, text, strlen(text));
-    store_release(&recorder_gate.open, 0);
     if (reason == TRACE_REASON_SECCOMP)
         store_relaxed(&recorder.writer.frozen, 1); /* any system call might be the last */
-    writer_finish(&recorder.writer, TRACE_DISABLED, reason, clock_now());
+    write_note(RECORD_WARNING, text, strlen(text), now_ns);
+    recorder.started = false; /* hooks do not even ask whose process this is */
+    store_release(&recorder_gate.open, 0);
+    writer_finish(&recorder.writer, TRACE_DISABLED, reason, now_ns);
 }
 
 void recorder_finish(int status)
@@ -273,14 +290,7 @@ uint32_t record_code(uint32_t first_line, uint16_t version, const char *name, si
 
 void record_note(enum record_severity severity, const char *text, size_t length)
 {
-    uint32_t cursor = sizeof(struct event_note);
-    struct event_note *e = (void *)writer_log_reserve(&recorder.writer, cursor, (uint32_t)length);
-    if (!e)
-        return;
-    e->header.time_ns = clock_now();
-    e->severity = (uint32_t)severity;
-    e->text = writer_log_string(&e->header, &cursor, text, length);
-    writer_log_commit(&e->header, EVENT_NOTE);
+    write_note(severity, text, length, clock_now());
 }
 
 void *record_memory(size_t size)

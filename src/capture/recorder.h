@@ -54,17 +54,16 @@ int recorder_start(void);
 void recorder_forked(void);
 
 /* Stops recording for good and notes why; the program goes on. */
-void recorder_disable(enum trace_reason reason, const char *text);
+void recorder_disable(enum trace_reason reason, const char *text, uint64_t now_ns);
 
 /* The process ends: completes the trace and cuts the file to size. */
 void recorder_finish(int status);
 
+/* The same for _exit and its like: the first process of the run says where the data is. */
+void recorder_end(int status);
+
 /* The process calls exec: completes the trace; recorder_resume: the exec failed. */
 void recorder_exec(const char *path);
 void recorder_resume(void);
-
-/* Writes one line to the standard error that the program was started with, unless CPROBE_QUIET=1 or it has been
- * replaced. */
-void recorder_say(const char *text);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/sys.h"
 #include "capture/real.h"
 #include "capture/recorder.h"
+#include "capture/terminal.h"
 
 #define PATH_SIZE 4096
 
@@ -43,7 +44,7 @@ void summary_print(const char *dir)
     posix_spawn_file_actions_t actions;
     pid_t child;
     if (!find_command(path)) {
-        recorder_say("cprobe: CPROBE_SUMMARY=1: the cprobe command is not where libcprobe.so is; run: cprobe report\n");
+        terminal_say("cprobe: CPROBE_SUMMARY=1: the cprobe command is not where libcprobe.so is; run: cprobe report\n");
         return;
     }
     posix_spawn_file_actions_init(&actions);

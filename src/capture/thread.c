@@ -57,6 +57,8 @@ static void write_event(const struct thread *t, const char *name)
 {
     uint32_t cursor = sizeof(struct event_thread);
     size_t length = strnlen(name, 16);
+    if (writer_log_scarce(&recorder.writer))
+        return; /* the slot has the name for as long as it is the thread's */
     struct event_thread *e = (void *)writer_log_reserve(&recorder.writer, cursor, (uint32_t)length);
     if (!e)
         return;

@@ -69,6 +69,17 @@ static inline bool thread_mark_holds(const struct thread *t, uintptr_t mark, uin
     return mark && !(mark < sp && thread_owns(t, mark) && thread_owns(t, sp));
 }
 
+/* A jump to a frame whose stack pointer was `sp` is about to be made: marks of frames below it are void. */
+static inline void thread_jumped(struct thread *t, uintptr_t sp)
+{
+    if (t->in_vfork || !thread_owns(t, sp))
+        return;
+    if (t->busy < sp && thread_owns(t, t->busy))
+        t->busy = 0;
+    if (t->composite < sp && thread_owns(t, t->composite))
+        t->composite = 0;
+}
+
 /* Enters the recorder. False: it was interrupted on this very thread; do nothing. */
 static inline bool thread_enter(struct thread *t, uintptr_t sp)
 {

@@ -145,7 +145,8 @@ static bool step_cfa(struct walk *w, struct cfi_rule rule)
     }
     if (cfa <= w->at.sp || !read_word(w, cfa - 8, &pc))
         return false;
-    if (rule.rbp_saved && !read_word(w, cfa + (uintptr_t)(int64_t)rule.rbp_offset, &bp))
+    uintptr_t slot = (rule.rbp_by_rbp ? w->at.bp : cfa) + (uintptr_t)(int64_t)rule.rbp_offset;
+    if (rule.rbp_saved && slot >= w->at.sp && !read_word(w, slot, &bp)) /* below sp: has been popped already */
         return false;
     w->at = (struct unwind_registers){pc, cfa, bp};
     return true;

@@ -38,7 +38,7 @@ static void process_print(const struct trace_info *i)
 {
     static const char *const states[] = {"starting", "recording", "finished", "disabled"};
     static const char *const causes[TRACE_LOST_CAUSES] = {"overwritten", "ring_full", "too_big", "stacks",
-                                                          "nested",      "threads",   NULL,      NULL};
+                                                          "nested",      "threads",   "processes", NULL};
     printf("# %s\n", i->path);
     printf("# process pid=%" PRIu32 " ppid=%" PRIu32 " exec=%" PRIu32 " exe=\"%s\" comm=\"%s\" host=\"%s\"\n", i->pid,
            i->ppid, i->exec_generation, i->exe, i->comm, i->host);

@@ -61,6 +61,7 @@ static json_t *process_new(const struct process_info *process)
     o = with(o, "pid", number_new(process->pid));
     o = with(o, "ppid", number_new(process->ppid));
     o = with(o, "exe", text_new(process->exe));
+    o = with(o, "name", text_new(process->name));
     o = with(o, "cmdline", text_new(process->cmdline));
     return with(o, "host", text_new(process->host));
 }

@@ -12,6 +12,7 @@ static const struct lost_cause causes[] = {
     {TRACE_LOST_STACKS, "stacks", "waits were recorded without their stack: counted, but not attributed to a line"},
     {TRACE_LOST_NESTED, "nested", "waits in signal handlers that interrupted the recorder itself"},
     {TRACE_LOST_THREADS, "threads", "ended threads were folded together: their totals are kept, their names are not"},
+    {TRACE_LOST_PROCESSES, "processes", "child processes could not write a trace: nothing of theirs is in this report"},
 };
 
 size_t lost_cause_count(void)

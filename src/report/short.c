@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "analysis/function_name.h"
 #include "report/lost.h"
 #include "report/text.h"
 #include "report/units.h"
@@ -62,7 +63,7 @@ static void where_write(const struct finding *finding, const struct report_style
     line_pad(&line, INDENT);
     if (user) {
         line_print(&line, "at ");
-        line_text(&line, user->function, 30, LINE_CUT_END);
+        line_text(&line, function_name_short(user, place, sizeof(place)), 30, LINE_CUT_END);
         line_print(&line, " ");
         where_place(user, place, sizeof(place));
         unsigned room = line_left(&line), tail_width = line_width(tail);

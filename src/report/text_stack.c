@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "analysis/function_name.h"
 #include "report/text.h"
 #include "report/where.h"
 
@@ -81,7 +82,7 @@ static void frame_write(const struct frame *frame, bool user, const struct repor
     line_pad(&line, STACK_INDENT);
     line_ink(&line, user ? INK_BOLD : frame->system ? INK_DIM : INK_NONE);
     line_print(&line, user ? "▶ " : "  ");
-    line_text(&line, frame->function, FUNCTION_COLUMNS, LINE_CUT_END);
+    line_text(&line, function_name_short(frame, place, sizeof(place)), FUNCTION_COLUMNS, LINE_CUT_END);
     if (frame->inlined && line.columns + 10 <= STACK_INDENT + 2 + FUNCTION_COLUMNS)
         line_print(&line, " (inlined)");
     line_pad(&line, STACK_INDENT + 2 + FUNCTION_COLUMNS);

@@ -49,6 +49,7 @@ enum trace_lost {
     TRACE_LOST_STACKS = 3,      /* waits recorded without their stack */
     TRACE_LOST_NESTED = 4,      /* waits inside a signal handler that interrupted the recorder itself */
     TRACE_LOST_THREADS = 5,     /* ended threads whose counters were folded into the "ended threads" slot */
+    TRACE_LOST_PROCESSES = 6,   /* children without a trace of their own; the child adds itself here */
     TRACE_LOST_CAUSES = 8
 };
 

@@ -49,7 +49,8 @@ static void modules_apply_unloads(struct trace *t)
     struct trace_module *m = t->modules.items;
     const struct unload *u = t->unloads.items;
     for (size_t i = 0; i < t->unloads.count; i++) {
-        size_t n = modules_up_to(t, u[i].start, u[i].unloaded);
+        /* Loaded before: at the same generation it is the next one, which took the place. */
+        size_t n = u[i].unloaded ? modules_up_to(t, u[i].start, u[i].unloaded - 1) : 0;
         if (n && m[n - 1].start == u[i].start && m[n - 1].unloaded > u[i].unloaded)
             m[n - 1].unloaded = u[i].unloaded;
     }

@@ -14,7 +14,8 @@
 #endif
 
 #define INDEX_SIZE ALIGN_UP(SEGMENT_HEADER_SIZE + TRACE_STACK_BUCKETS * (uint32_t)sizeof(uint32_t), TRACE_PAGE)
-#define FULL_LOCK_TRIES 64
+#define FULL_LOCK_SPINS 64
+#define FULL_LOCK_YIELDS 500
 
 static char *payload_of(struct segment *s)
 {
@@ -182,10 +183,13 @@ void writer_abandon(struct writer *w)
 
 static bool full_lock(struct writer *w)
 {
-    for (int i = 0; i < FULL_LOCK_TRIES; i++) {
+    for (int i = 0; i < FULL_LOCK_SPINS + FULL_LOCK_YIELDS; i++) {
         if (!__atomic_exchange_n(&w->full_lock, 1, __ATOMIC_ACQUIRE))
             return true;
-        __builtin_ia32_pause();
+        if (i < FULL_LOCK_SPINS || load_relaxed(&w->frozen))
+            __builtin_ia32_pause();
+        else
+            SYS_CALL(SYS_sched_yield, 0, 0, 0, 0, 0, 0); /* its holder is waiting for a processor */
     }
     return false;
 }
@@ -358,6 +362,13 @@ static void *shared_reserve(struct writer *w, struct writer_shared *shared, enum
             return NULL;
         s = seen;
     }
+}
+
+bool writer_log_scarce(const struct writer *w)
+{
+    const struct segment *s = load_acquire(&w->log.current);
+    uint64_t filled = load_relaxed(&w->log.bytes) - (s ? s->size - load_relaxed(&s->used) : 0);
+    return filled > writer_budget(w, WRITER_LOG) / 2;
 }
 
 struct event_header *writer_log_reserve(struct writer *w, uint32_t size, uint32_t tail)

@@ -4,10 +4,10 @@
  *
  * Rules of engagement: runs inside somebody's server, in any hook and any state. No libc function that may allocate,
  * lock or be interposed; no descriptor is kept open; only madvise (and, on kernels before 5.14, open + fallocate +
- * close) is called after writer_create. Lock-free, except for the list of full ring segments, where a thread that finds
- * it taken overwrites its own segment. The file grows by segments that the kernel has promised to back
- * (MADV_POPULATE_WRITE reports what would have been SIGBUS): a full disk shows as an error here, never as a signal in
- * the host.
+ * close), and sched_yield for a lock, are called after writer_create. Lock-free, except for the list of full ring
+ * segments, where a thread that finds it taken overwrites its own segment. The file grows by segments that the kernel
+ * has promised to back (MADV_POPULATE_WRITE reports what would have been SIGBUS): a full disk shows as an error here,
+ * never as a signal in the host.
  */
 #ifndef CPROBE_TRACE_WRITER_H
 #define CPROBE_TRACE_WRITER_H
@@ -87,6 +87,10 @@ void *writer_ring_reserve(struct writer *w, struct segment **segment, uint32_t o
 void writer_ring_commit(struct segment *segment);
 /* The thread ends: its segment may be recycled from now on. */
 void writer_ring_release(struct writer *w, struct segment *segment);
+
+/* More than half of the room for LOG records is used: what is there once a thread or request is to be left out, so that
+   what is there once a program (endpoints, modules) still finds room. */
+bool writer_log_scarce(const struct writer *w);
 
 /* Room for a LOG record of `size` fixed and `tail` string bytes; header.time_ns is the caller's. NULL: lost and
  * counted. */

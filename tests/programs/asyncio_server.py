@@ -3,13 +3,14 @@
 
 Guilty handlers block the loop's thread (non-yielding-io is expected), each has a twin that does the same without blocking:
 psycopg2/psycopg2_executor, time_sleep/asyncio_sleep, getaddrinfo/getaddrinfo_async, flock/flock_retry,
-subprocess_run/subprocess_exec, lock_wait/asyncio_lock; plain does nothing.
+subprocess_run/subprocess_exec, lock_wait/asyncio_lock, own_selector/asyncio_sleep; plain does nothing.
 PORT says where to listen; PG_HOST, PG_PORT, NAME, LOCK_FILE what to talk to. TRUTH: see truth.py.
 """
 
 import asyncio
 import fcntl
 import os
+import selectors
 import socket
 import subprocess
 import threading
@@ -95,6 +96,11 @@ async def asyncio_lock(app):
         await asyncio.sleep(0.002)
 
 
+async def own_selector(app):
+    with truth.measure():
+        app["selector"].select(0.004)  # blocks
+
+
 async def plain(app):
     await asyncio.sleep(0)
 
@@ -115,6 +121,10 @@ async def prepare(app):
         asyncio.set_child_watcher(watcher)
     if "PG_PORT" in os.environ:
         app["postgres"] = connect_postgres()
+    if os.environ["HANDLER"] == "own_selector":
+        app["selector"], app["pair"] = selectors.DefaultSelector(), socket.socketpair()
+        for end in app["pair"]:
+            app["selector"].register(end, selectors.EVENT_READ)
     if os.environ["HANDLER"] == "lock_wait":
         app["lock"] = threading.Lock()
         threading.Thread(target=hold_lock, args=(app["lock"],), daemon=True).start()

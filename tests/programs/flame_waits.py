@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Known waits for the flame graph: an asyncio loop that sleeps in its callbacks, and two threads that contend for a lock.
 
-Expected: in the loop's thread a stack through stall(), in the first half of the recording, with the time that TRUTH has; in the
+Expected: in the loop's thread a stack through stall() and nap(), in the first half of the recording, with the time that TRUTH has; in the
 threads stacks through worker(), of kind lock too; the loop's own waits are idle, not blocked.
 """
 
@@ -16,9 +16,13 @@ import truth
 lock = threading.Lock()
 
 
+def nap():
+    time.sleep(0.013)
+
+
 def stall():
     with truth.measure():
-        time.sleep(0.013)  # blocks
+        nap()  # blocks
 
 
 def worker():

@@ -56,9 +56,9 @@ void *receiving(void *)
 __attribute__((noinline)) void leave(int depth)
 {
     guard g("leave");
-    if (depth)
+    if (depth > 0)
         leave(depth - 1);
-    else
+    else if (depth == 0)
         pthread_exit(reinterpret_cast<void *>(5));
 }
 

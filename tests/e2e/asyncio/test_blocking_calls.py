@@ -72,6 +72,9 @@ class BlockingCall(Handler):
     def test_subprocess_exec(self):
         self.assert_innocent("subprocess_exec", count=40)
 
+    def test_selector_of_a_driver(self):
+        self.assert_guilty("own_selector")
+
     def test_thread_lock(self):
         self.assert_guilty("lock_wait", count=150)
 

@@ -13,8 +13,16 @@ KINDS = ("none", "inet", "inet6", "unix", "file", "pipe", "tty", "eventfd", "tim
          "socket", "other")  # enum endpoint_kind
 
 
+def _value(text):
+    if re.fullmatch(r"-?\d+", text):
+        return int(text)
+    if re.fullmatch(r"\d+\.\d+(e[+-]?\d+)?|\d+e[+-]?\d+", text):
+        return float(text)
+    return text.strip('"')
+
+
 def fields(text):
-    return {name: int(value) if re.fullmatch(r"-?\d+", value) else value.strip('"') for name, value in _FIELD.findall(text)}
+    return {name: _value(value) for name, value in _FIELD.findall(text)}
 
 
 class Thread(dict):
@@ -32,7 +40,7 @@ class Thread(dict):
 
 
 class Trace:
-    def __init__(self, path, stacks=False):
+    def __init__(self, path, stacks=False, events=True):
         self.path, self.threads, self.events = path, [], []
         done = subprocess.run([str(CPROBE), "dump", *(["--stacks"] if stacks else []), str(path)], capture_output=True,
                               encoding="utf-8", errors="replace", timeout=60, check=False)
@@ -40,7 +48,8 @@ class Trace:
         if done.returncode != 0:
             raise AssertionError(f"{path} cannot be read: {done.stderr}")
         for line in done.stdout.splitlines():
-            self._take(line)
+            if events or line.startswith("#"):
+                self._take(line)
 
     def _take(self, line):
         if line.startswith("# process"):
@@ -60,7 +69,10 @@ class Trace:
             self.events[-1].setdefault("frames", []).append(line.strip())
         elif not line.startswith("#"):
             words = line.split(None, 2)
-            self.events.append({"time": int(words[0]), "type": words[1], **fields(words[2] if len(words) > 2 else "")})
+            event = {"time": int(words[0]), "type": words[1], **fields(words[2] if len(words) > 2 else "")}
+            if "call" in event:
+                event["call"] = event["call"].split(":")[1]
+            self.events.append(event)
 
     def thread(self, name):
         found = [t for t in self.threads if t["name"] == name]

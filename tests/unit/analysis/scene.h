@@ -74,7 +74,12 @@ enum {
     PC_LIBC = 0x1008000,
     PC_LIBSSL = 0x1009000,
     PC_JVM = 0x100a000,
+    PC_JVM_SLEEP = 0x100a100,
+    PC_JVM_MONITOR = 0x100a200,
     PC_NODE = 0x100b000,
+    PC_NODE_SPAWN_SYNC = 0x100b100,
+    PC_NODE_UV_SPAWN = 0x100b200,
+    PC_JIT = 0x100f000, /* code made at run time: in no module */
     /* Python frames: no module */
     PC_VIEW_GET = 0x2000000,
     PC_VIEW_POST = 0x2000100,
@@ -84,6 +89,7 @@ enum {
     PC_SELECTORS = 0x2000500,
     PC_COMMUNICATE = 0x2000600,
     PC_REQUESTS = 0x2000700,
+    PC_EXECUTE_CHILD = 0x2000800,
 };
 
 static const struct {
@@ -108,8 +114,15 @@ static const struct {
     {PC_UNKNOWN_LIB, {FRAME_NATIVE, "fetch_all", "libfetch.so.1", NULL, 0, false, false}},
     {PC_LIBC, {FRAME_NATIVE, "poll", "libc.so.6", NULL, 0, false, true}},
     {PC_LIBSSL, {FRAME_NATIVE, "SSL_read", "libssl.so.3", NULL, 0, false, false}},
-    {PC_JVM, {FRAME_NATIVE, "Unsafe_Park", "libjvm.so", NULL, 0, false, false}},
+    {PC_JVM, {FRAME_NATIVE, "Monitor::wait(long)", "libjvm.so", NULL, 0, false, true}},
+    {PC_JVM_SLEEP, {FRAME_NATIVE, "JVM_Sleep", "libjvm.so", NULL, 0, false, true}},
+    {PC_JVM_MONITOR, {FRAME_NATIVE, "JVM_MonitorWait", "libjvm.so", NULL, 0, false, true}},
     {PC_NODE, {FRAME_NATIVE, "uv__io_poll", "node", NULL, 0, false, false}},
+    {PC_NODE_SPAWN_SYNC,
+     {FRAME_NATIVE, "node::SyncProcessRunner::Spawn(v8::FunctionCallbackInfo<v8::Value> const&)", "node", NULL, 0,
+      false, false}},
+    {PC_NODE_UV_SPAWN, {FRAME_NATIVE, "uv_spawn", "node", NULL, 0, false, false}},
+    {PC_JIT, {FRAME_NATIVE, "0x7f00", "[anonymous]", NULL, 0, false, true}},
     {PC_VIEW_GET, {FRAME_PYTHON, "View.get", "app.views", "/srv/app/views.py", 33, false, false}},
     {PC_VIEW_POST, {FRAME_PYTHON, "View.post", "app.views", "/srv/app/views.py", 61, false, false}},
     {PC_DB_EXECUTE,
@@ -124,6 +137,8 @@ static const struct {
      {FRAME_PYTHON, "EpollSelector.select", "selectors", "/usr/lib/python3.11/selectors.py", 468, false, true}},
     {PC_COMMUNICATE,
      {FRAME_PYTHON, "Popen._communicate", "subprocess", "/usr/lib/python3.11/subprocess.py", 2021, false, true}},
+    {PC_EXECUTE_CHILD,
+     {FRAME_PYTHON, "Popen._execute_child", "subprocess", "/usr/lib/python3.11/subprocess.py", 1900, false, true}},
     {PC_REQUESTS,
      {FRAME_PYTHON, "Session.send", "requests.sessions", "/usr/lib/python3/dist-packages/requests/sessions.py", 701,
       false, false}},

@@ -122,6 +122,41 @@ static void same_function_is_the_same_loop(void **state)
     scene_end(&scene);
 }
 
+/* A loop in an epoll set of its own: `waits` times 10 ms from `first` to `last`. */
+static void epoll_loop(struct trace_builder *b, const char *set, uint64_t first, uint64_t last, uint64_t waits)
+{
+    uint32_t id = builder_epoll_set(b, PC_LIBEV, 0, set), stack = scene_stack(b, PC_LIBEV, PC_MAIN);
+    uint64_t step = (last - first - 10 * MS) / (waits - 1);
+    for (uint64_t i = 0; i < waits; i++)
+        builder_wait(b, PID, T0 + first + i * step, 10 * MS, C_EPOLL, id, stack, WAIT_WAITSET);
+    builder_turns(b, PID, step - 10 * MS, waits - 1, id);
+}
+
+static void epoll_sets_in_turn_are_one_loop(void **state)
+{
+    (void)state;
+    struct trace_builder *b = scene_process(PID); /* the library made its set anew, as after fork */
+    epoll_loop(b, "epoll 5", 100 * MS, 4 * SEC, 50);
+    epoll_loop(b, "epoll 6", 5 * SEC, 10 * SEC, 100);
+    struct scene scene = run_ended(b);
+    assert_int_equal(scene.report->loops[0].idle_ns, 1500 * MS);
+    assert_int_equal(scene.report->loops[0].blocked_ns, 0);
+    scene_end(&scene);
+}
+
+static void epoll_set_inside_another_blocks_it(void **state)
+{
+    (void)state;
+    struct trace_builder *b = scene_process(PID); /* the inner one waits more often, and longer in all */
+    epoll_loop(b, "epoll 5", 100 * MS, 10 * SEC, 50);
+    epoll_loop(b, "epoll 6", 200 * MS, 9 * SEC, 200);
+    struct scene scene = run_ended(b);
+    assert_int_equal(scene.report->loops[0].idle_ns, 500 * MS);
+    assert_int_equal(scene.report->loops[0].blocked_ns, 2 * SEC);
+    assert_int_equal(scene_count(&scene, "non-yielding-io"), 1);
+    scene_end(&scene);
+}
+
 static void times_of_a_loop(void **state)
 {
     (void)state;
@@ -196,6 +231,8 @@ int main(void)
         cmocka_unit_test(python_frames_tell),
         cmocka_unit_test(own_site_is_not_the_longest_wait),
         cmocka_unit_test(same_function_is_the_same_loop),
+        cmocka_unit_test(epoll_sets_in_turn_are_one_loop),
+        cmocka_unit_test(epoll_set_inside_another_blocks_it),
         cmocka_unit_test(times_of_a_loop),
         cmocka_unit_test(cpu_time_is_scaled_and_limited),
         cmocka_unit_test(pool_threads_are_no_loops),

@@ -147,13 +147,38 @@ static void processes_and_loss(void **state)
     scene_end(&scene);
 }
 
+static const char *name_of(const char *exe, const char *comm, const char *cmdline, char *buffer)
+{
+    struct trace_builder *b = scene_process(1);
+    builder_process(b, exe, comm, cmdline);
+    struct scene scene = scene_run(NULL, b, NULL);
+    strcpy(buffer, scene.report->processes[0].info.name);
+    scene_end(&scene);
+    return buffer;
+}
+
+static void processes_have_the_name_that_people_know(void **state)
+{
+    (void)state;
+    char name[1024];
+    assert_string_equal(name_of("/usr/bin/redis-check-rdb", "redis-server", "redis-server *:6379", name),
+                        "redis-server");
+    assert_string_equal(name_of("/usr/bin/python3.11", "python3", "/usr/bin/python3 app.py", name), "python3");
+    assert_string_equal(name_of("/usr/bin/python3.11", "gunicorn", "/usr/bin/python3 /usr/bin/gunicorn -w 2", name),
+                        "gunicorn");
+    assert_string_equal(name_of("/opt/a-name-that-is-too-long", "a-name-that-is-", "x", name),
+                        "a-name-that-is-too-long");
+    assert_string_equal(name_of("/usr/bin/server", "worker/3", "server -d", name), "server"); /* forked by a thread */
+    assert_string_equal(name_of("/usr/bin/server", "", "", name), "server");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdict_blocked),      cmocka_unit_test(verdict_saturated),
         cmocka_unit_test(verdict_idle),         cmocka_unit_test(verdict_starved),
         cmocka_unit_test(verdict_without_loop), cmocka_unit_test(endpoints_add_up_over_processes),
-        cmocka_unit_test(processes_and_loss),
+        cmocka_unit_test(processes_and_loss),   cmocka_unit_test(processes_have_the_name_that_people_know),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -36,6 +36,8 @@ static void frames(void **state)
     python.line = 0;
     assert_string_equal(words_frame(&python, arena), "app.views.View.get");
     assert_string_equal(words_frame(&native, arena), "serve (server)");
+    native.function = "ns::Pool<int>::run(std::function<void ()> const&) const";
+    assert_string_equal(words_frame(&native, arena), "ns::Pool::run (server)");
     arena_free(arena);
 }
 

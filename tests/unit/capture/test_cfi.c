@@ -119,7 +119,10 @@ static bool rbp_usual(Dwarf_Frame *frame, struct cfi_rule *rule)
     int64_t offset = 0;
     assert_int_equal(dwarf_frame_register(frame, 6, memory, &ops, &count), 0);
     rule->rbp_saved = count != 0;
-    if (count && !saved_at(ops, count, &offset))
+    rule->rbp_by_rbp = count == 1 && ops[0].atom == DW_OP_breg6;
+    if (rule->rbp_by_rbp)
+        offset = (int64_t)ops[0].number;
+    else if (count && !saved_at(ops, count, &offset))
         return false;
     rule->rbp_offset = offset;
     return count || ops == NULL; /* NULL: same value */
@@ -169,7 +172,8 @@ static enum verdict compare(const struct object *o, Dwarf_Addr address, Dwarf_Fr
     if (got.kind == CFI_END || got.kind == CFI_SIGNAL)
         return AGREE;
     bool cfa = got.cfa_offset == want.cfa_offset;
-    bool rbp = got.rbp_saved == want.rbp_saved && (!got.rbp_saved || got.rbp_offset == want.rbp_offset);
+    bool rbp = got.rbp_saved == want.rbp_saved && got.rbp_by_rbp == want.rbp_by_rbp &&
+               (!got.rbp_saved || got.rbp_offset == want.rbp_offset);
     return cfa && rbp ? AGREE : DIFFER;
 }
 
@@ -363,6 +367,13 @@ static void forms_of_the_cfa(void **state)
     assert_int_equal(made_find(&m, 0).kind, CFI_UNKNOWN);
     made_build(&m, "zR", (uint8_t[]){0x0e, 0xff, 0xff, 0xff, 0xff, 0x0f}, 6); /* does not fit into a rule */
     assert_int_equal(made_find(&m, 0).kind, CFI_UNKNOWN);
+    made_build(&m, "zR", (uint8_t[]){0x10, 6, 2, 0x76, 0x70}, 5); /* rbp: expression breg6 -16 */
+    r = made_find(&m, 0);
+    assert_true(r.rbp_saved && r.rbp_by_rbp && r.rbp_offset == -16);
+    made_build(&m, "zR", (uint8_t[]){0x10, 6, 3, 0x76, 0x70, 0x06}, 6); /* something else for rbp */
+    assert_int_equal(made_find(&m, 0).kind, CFI_UNKNOWN);
+    made_build(&m, "zR", (uint8_t[]){0x10, 3, 2, 0x76, 0x70}, 5); /* rbx may be where it likes */
+    assert_int_equal(made_find(&m, 0).kind, CFI_RSP);
     made_build(&m, "zR", (uint8_t[]){0x07, 16}, 2); /* return address undefined */
     assert_int_equal(made_find(&m, 0).kind, CFI_END);
     made_build(&m, "zR", (uint8_t[]){0x09, 16, 3}, 3); /* return address in rbx */

@@ -12,6 +12,7 @@
 
 #include "capture/record.h"
 #include "fake_python.h"
+#include "isolated.h"
 #include "trace/format.h"
 
 static uint32_t code_count, note_count;
@@ -182,7 +183,6 @@ static void interpreter_forget(void)
     uintptr_t code = (uintptr_t)get_this_thread;
 
     python_module_unloaded(code, code + 1);
-    python_reset();
     assert_false(python_active());
 }
 
@@ -433,19 +433,6 @@ static void wrong_layout_is_given_up_and_noted_once(void **state)
     assert_int_equal(take(16).count, 0);
 }
 
-static void child_enters_code_and_notes_again(void **state)
-{
-    (void)state;
-    interpreter_load();
-    entry_frame_push(10, 20, PYTHON_OWNER_THREAD);
-    take(16);
-    take(16);
-    assert_int_equal(code_count, 1);
-    python_reset();
-    take(16);
-    assert_int_equal(code_count, 2);
-}
-
 static void unloaded_interpreter_is_not_called(void **state)
 {
     uintptr_t code = (uintptr_t)get_this_thread;
@@ -476,8 +463,6 @@ static void assert_unreadable(const char *words)
     assert_false(python_gil_held());
     this_thread = 0;
     assert_int_equal(take(16).flags, 0);
-    python_reset();
-    assert_int_equal(note_count, 2);
 }
 
 static void unknown_version_is_noted(void **state)
@@ -564,11 +549,10 @@ static int version_run(uint16_t *version)
         TEST(broken_chain_gives_what_can_be_read, version),
         TEST(code_without_room_keeps_its_place, version),
         TEST(wrong_layout_is_given_up_and_noted_once, version),
-        TEST(child_enters_code_and_notes_again, version),
         TEST(unloaded_interpreter_is_not_called, version),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return isolated_run(tests, sizeof(tests) / sizeof(tests[0]));
 }
 
 int main(void)
@@ -579,7 +563,7 @@ int main(void)
         TEST(missing_symbol_is_noted, &v[3]),          TEST(other_objects_are_not_interpreters, &v[3]),
         TEST(programs_copy_of_a_variable_wins, &v[3]),
     };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = isolated_run(tests, sizeof(tests) / sizeof(tests[0]));
 
     for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++)
         failed += version_run(&versions[i]);

@@ -11,6 +11,7 @@
 
 #include "capture/record.h"
 #include "fake_python.h"
+#include "isolated.h"
 
 static struct {
     uint32_t count;
@@ -43,7 +44,6 @@ static int each_version(void **state)
 {
     layout = python_layout_find(*(uint16_t *)*state);
     fake_clear();
-    python_code_reset();
     memset(&recorded, 0, sizeof(recorded));
     return layout ? 0 : -1;
 }
@@ -115,17 +115,6 @@ static void other_code_at_the_same_address_is_noticed(void **state)
     fake_clear();
     code_of("a", "f", 1, "x");
     assert_int_equal(find(first), 1);
-}
-
-static void reset_forgets_numbers(void **state)
-{
-    uintptr_t code = code_of("a", "f", 1, "x");
-
-    (void)state;
-    assert_int_equal(find(code), 1);
-    python_code_reset();
-    assert_int_equal(find(code), 2);
-    assert_int_equal(find(code), 2);
 }
 
 static void more_code_than_the_tables_hold(void **state)
@@ -288,7 +277,6 @@ static int version_run(uint16_t *version)
         TEST(known_code_is_not_recorded_again),
         TEST(equal_code_elsewhere_has_the_same_number),
         TEST(other_code_at_the_same_address_is_noticed),
-        TEST(reset_forgets_numbers),
         TEST(more_code_than_the_tables_hold),
         TEST(full_tables_give_no_number),
         TEST(full_trace_is_asked_once),
@@ -300,7 +288,7 @@ static int version_run(uint16_t *version)
         TEST(text_that_makes_no_sense_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return isolated_run(tests, sizeof(tests) / sizeof(tests[0]));
 }
 
 int main(void)

@@ -60,7 +60,7 @@ static void every_key_of_the_contract_is_present(void **state)
     assert_keys(finding,
                 "rule severity id title remedy count total_ns max_ns p99_ns process thread peer operation "
                 "stacks evidence first_seen last_seen");
-    assert_keys(json_object_get(finding, "process"), "pid ppid exe cmdline host");
+    assert_keys(json_object_get(finding, "process"), "pid ppid exe name cmdline host");
     assert_keys(json_object_get(finding, "thread"), "tid name loop");
     assert_keys(json_object_get(finding, "peer"), "protocol family address");
     assert_keys(first(finding, "stacks"), "role complete count total_ns frames");
@@ -73,8 +73,8 @@ static void every_key_of_the_contract_is_present(void **state)
     assert_keys(first(loop, "blocked_by"), "module peer total_ns count");
     assert_keys(first(document, "endpoints"),
                 "protocol family address connects calls wait_ns bytes_in bytes_out top_operations");
-    assert_keys(first(document, "processes"), "pid ppid exe cmdline host state threads started ended");
-    assert_keys(json_object_get(document, "lost"), "overwritten ring_full too_big stacks nested threads");
+    assert_keys(first(document, "processes"), "pid ppid exe name cmdline host state threads started ended");
+    assert_keys(json_object_get(document, "lost"), "overwritten ring_full too_big stacks nested threads processes");
     json_decref(document);
 }
 

@@ -398,8 +398,13 @@ uint32_t builder_endpoint(struct trace_builder *b, enum endpoint_kind kind, enum
 
 uint32_t builder_waitset(struct trace_builder *b, uint64_t pc, uint32_t module_generation)
 {
+    return builder_epoll_set(b, pc, module_generation, NULL);
+}
+
+uint32_t builder_epoll_set(struct trace_builder *b, uint64_t pc, uint32_t module_generation, const char *set)
+{
     return endpoint_append(b, (struct event_endpoint){.kind = ENDPOINT_WAITSET, .pc = pc, .modules = module_generation},
-                           NULL);
+                           set);
 }
 
 void builder_module(struct trace_builder *b, uint64_t start, uint64_t end, uint64_t bias, uint32_t loaded,

@@ -85,6 +85,8 @@ struct trace_site *builder_site(struct trace_builder *b, uint32_t tid, uint32_t 
 uint32_t builder_endpoint(struct trace_builder *b, enum endpoint_kind kind, enum endpoint_role role, const char *text);
 /* An ENDPOINT_WAITSET whose call returns to `pc`. */
 uint32_t builder_waitset(struct trace_builder *b, uint64_t pc, uint32_t module_generation);
+/* The same for one epoll set of several that are waited on there, as the recorder names it: "epoll 5". */
+uint32_t builder_epoll_set(struct trace_builder *b, uint64_t pc, uint32_t module_generation, const char *set);
 
 /* Modules [start, end); build_id may be NULL. loaded/unloaded: module generations. */
 void builder_module(struct trace_builder *b, uint64_t start, uint64_t end, uint64_t bias, uint32_t loaded,

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a wait is to the user: by its call, its endpoint, and the runtime function that made the call. */
+#ifndef CPROBE_ANALYSIS_WAIT_CLASS_H
+#define CPROBE_ANALYSIS_WAIT_CLASS_H
+
+#include <stdbool.h>
+
+#include "analysis/symbols.h"
+
+struct wait_row;
+
+/* In the words of a user: several calls (poll, then recv) are one problem of one class. */
+enum wait_class {
+    CLASS_IO,
+    CLASS_SLEEP,
+    CLASS_NAME,
+    CLASS_FILE,
+    CLASS_FILELOCK,
+    CLASS_PROCESS,
+    CLASS_LOCK,
+    CLASS_JOIN,
+    CLASS_SIGNAL,
+};
+
+/* Sets class, runtime and own of a row whose thread, endpoint, stack, call and flags are known. */
+void wait_classify(struct wait_row *row, struct symbols *symbols);
+
+const char *wait_class_name(enum wait_class class); /* "io", "sleep", … */
+
+/* Reads and writes of regular files without a flush to disk: mostly copies from and to memory. */
+bool wait_is_page_cache(const struct wait_row *row);
+/* Making a process: mostly CPU time spent copying page tables. */
+bool wait_is_spawn(const struct wait_row *row);
+/* The wait of a function that makes a process (spawn_frames.def) for a sign that it has succeeded. */
+bool wait_is_in_spawn(const struct wait_row *row, const struct stack *stack);
+/* Kind of the endpoint; ENDPOINT_NONE where there is none. */
+enum endpoint_kind wait_endpoint_kind(const struct wait_row *row);
+
+#endif
