@@ -240,8 +240,8 @@ static void threads_list(const struct model *model, struct profile *profile, str
         const struct model_process *process = &model->processes[i];
         for (size_t j = 0; j < process->thread_count; j++) {
             const struct model_thread *thread = &process->threads[j];
-            profile->threads[thread->ordinal] = (struct profile_thread){
-                process_info_of(process), thread_info_of(thread), process->program, thread->loop_kind};
+            profile->threads[thread->ordinal] =
+                (struct profile_thread){process_info_of(process), thread_info_of(thread), thread->loop_kind};
         }
     }
 }

@@ -38,7 +38,6 @@ struct profile_frame {
 struct profile_thread {
     struct process_info process;
     struct thread_info thread;
-    const char *program;   /* base name of the executable */
     const char *loop_kind; /* NULL: it runs no event loop */
 };
 

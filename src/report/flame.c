@@ -112,7 +112,7 @@ char *flame_thread_label(const struct profile_thread *thread, char *buffer, size
 char *flame_thread_title(const struct profile_thread *thread, char *buffer, size_t size)
 {
     char text[FLAME_LABEL_SIZE];
-    snprintf(text, sizeof(text), "%s[%u] %s (%u)%s%s%s", thread->program, thread->process.pid, thread->thread.name,
+    snprintf(text, sizeof(text), "%s[%u] %s (%u)%s%s%s", thread->process.name, thread->process.pid, thread->thread.name,
              thread->thread.tid, thread->loop_kind ? ", " : "", thread->loop_kind ? thread->loop_kind : "",
              thread->loop_kind ? " loop" : "");
     return text_clean(text, buffer, size);

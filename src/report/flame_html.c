@@ -83,7 +83,7 @@ static void threads_write(const struct profile *profile, FILE *out)
     LIST("\"threads\"", profile->thread_count, const struct profile_thread *thread = &profile->threads[i];
          fprintf(out, "{\"pid\":%" PRIu32 ",\"tid\":%" PRIu32 ",", thread->process.pid, thread->thread.tid);
          key_string("title", flame_thread_title(thread, title, sizeof(title)), out); fputc(',', out);
-         key_string("program", thread->program, out); fputc(',', out);
+         key_string("program", thread->process.name, out); fputc(',', out);
          key_string("command", thread->process.cmdline, out); fputc(',', out);
          key_string("host", thread->process.host, out); fputc(',', out); key_string("loop", thread->loop_kind, out);
          fputc('}', out));

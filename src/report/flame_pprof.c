@@ -163,7 +163,7 @@ static void labels_make(struct pprof *pprof, Pprof__Sample *sample, const struct
     const struct profile_thread *thread = &pprof->profile->threads[stack->thread];
     const struct profile_frame *leaf = &pprof->profile->frames[stack->frames[stack->frame_count - 1]];
     sample->label = pointers_get(pprof, LABELS_MAX);
-    label_add(pprof, sample, "process", thread->program, 0);
+    label_add(pprof, sample, "process", thread->process.name, 0);
     label_add(pprof, sample, "pid", NULL, thread->process.pid);
     label_add(pprof, sample, "thread", thread->thread.name, 0);
     label_add(pprof, sample, "tid", NULL, thread->thread.tid);

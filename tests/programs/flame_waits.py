@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Known waits for the flame graph: an asyncio loop that sleeps in its callbacks, and two threads that contend for a lock.
 
-Expected: in the loop's thread a stack through stall(), in the first half of the recording, with the time that TRUTH has; in the
+Expected: in the loop's thread a stack through stall() and nap(), in the first half of the recording, with the time that TRUTH has; in the
 threads stacks through worker(), of kind lock too; the loop's own waits are idle, not blocked.
 """
 
@@ -16,13 +16,13 @@ import truth
 lock = threading.Lock()
 
 
+def nap():
+    time.sleep(0.013)
+
+
 def stall():
-    time.sleep(0.013)  # blocks
-
-
-def measured_stall():
     with truth.measure():
-        stall()
+        nap()  # blocks
 
 
 def worker():
@@ -46,7 +46,7 @@ def answer(listener):
 
 async def main():
     for _ in range(23):
-        measured_stall()
+        stall()
         await asyncio.sleep(0.005)
     await asyncio.sleep(0.6)
 

@@ -49,7 +49,7 @@ static void test_profiles(void **state)
     assert_int_equal(json_integer_value(json_object_get(root, "activeProfileIndex")), 0);
     assert_string_equal(string_in(first, "type"), "sampled");
     assert_string_equal(string_in(first, "unit"), "microseconds");
-    assert_string_equal(string_in(first, "name"), "python3.11[4711] main (4711), gevent loop");
+    assert_string_equal(string_in(first, "name"), "server.py[4711] main (4711), gevent loop");
     assert_true(json_real_value(json_object_get(first, "endValue")) == 4000000.0);
     sample_is(root, json_array_get(json_object_get(first, "samples"), 0),
               "main;View.get (views.py:33);0x1a2b [libmariadb.so.3];poll;[127.0.0.1:3306]");

@@ -23,7 +23,7 @@ static void test_frames(void **state)
     char *svg = picture(&flame);
     (void)state;
     assert_non_null(strstr(svg, "blocked, 6.00 s in all threads"));
-    assert_non_null(strstr(svg, "<title>python3.11[4711] main (4711), gevent loop: 4.00 s, 66.7 %</title>"));
+    assert_non_null(strstr(svg, "<title>server.py[4711] main (4711), gevent loop: 4.00 s, 66.7 %</title>"));
     assert_non_null(strstr(svg, "<title>View.get (views.py:33): 3.00 s, 50.0 %</title>"));
     assert_non_null(strstr(svg, "width=\"589.50\"")); /* 3 of 6 s of 1,180 pixels, and a gap */
     assert_non_null(strstr(svg, "frames left out, each below 0.05 % of the time: 1<"));
