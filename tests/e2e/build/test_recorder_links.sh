@@ -4,7 +4,7 @@
 # scripts/check-shim accepts the recorder, and refuses a library that allocates, locks, needs others or exports its own names.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-scripts/check-shim "$BUILD/libcprobe.so" --cases
+scripts/check-shim "$BUILD/libcprobe.so"
 
 # refused WORDS SOURCE OPTIONS…: a library made of SOURCE is refused with these words.
 refused() {

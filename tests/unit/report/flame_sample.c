@@ -16,18 +16,11 @@ enum { BLOCKED = 1, LOCK = 4 }; /* rows of profile_kinds.def */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static struct profile_thread threads[] = {
-    {{4711, 1, "/usr/bin/python3.11", "python3 server.py", "testhost", "server.py"},
-     {4711, "main", true},
-     "python3.11",
-     "gevent"},
+    {{4711, 1, "/usr/bin/python3.11", "python3 server.py", "testhost", "server.py"}, {4711, "main", true}, "gevent"},
     {{4711, 1, "/usr/bin/python3.11", "python3 server.py", "testhost", "server.py"},
      {4712, "work;er\n<1>", false},
-     "python3.11",
      NULL},
-    {{4800, 1, "/usr/bin/python3.11", "python3 server.py", "testhost", "server.py"},
-     {4800, "main", false},
-     "python3.11",
-     NULL},
+    {{4800, 1, "/usr/bin/python3.11", "python3 server.py", "testhost", "server.py"}, {4800, "main", false}, NULL},
 };
 
 static struct profile_frame frames[] = {
