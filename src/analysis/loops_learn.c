@@ -293,10 +293,10 @@ static const char *kind_of_call(uint16_t call)
    it has ended, so that the wait in which a killed process was is missing. */
 static void thread_loop_end(struct model_thread *thread)
 {
-    uint64_t last = thread->site->last_ns, span = site_span(thread->site);
+    uint64_t last = thread->site->last_ns;
     bool ended = thread->process->source->info->ended || thread->source->slot->end_ns != 0;
     thread->loop_end_ns = ended ? last : thread->last_ns;
-    thread->after_counts = !ended || thread->last_ns - last <= span;
+    thread->after_counts = !ended;
 }
 
 static void thread_become_loop(struct model_thread *thread, const struct candidate *own, const struct candidates *all)

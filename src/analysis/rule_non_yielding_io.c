@@ -7,6 +7,7 @@
  * - waits of the language's runtime for itself (GIL, garbage collection);
  * - regular files: reads and writes come from memory; only those long enough to have waited for a device count;
  * - making a process, or waking a thread by a byte in a pipe: CPU time, but a single long one counts;
+ * - the connection that a framework's loop exists to serve (loop_transport.def);
  * - calls so short that they only cost CPU (a write to a pipe or an eventfd);
  * - start-up and shut-down work that no loop could do better: files, locks, joins, children, signals and pipes before
  * the loop's first wait; all of that and sleeps after its last.
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/loop_transport.h"
 #include "analysis/loops.h"
 #include "analysis/own_call.h"
 #include "analysis/problem.h"
@@ -61,13 +63,21 @@ static bool row_counts(struct model *model, const struct wait_row *row)
     return row->phase == PHASE_LOOP || counts_after(row);
 }
 
+/* The call costs CPU time, or the loop's framework could not do without it. */
+static bool share_is_excused(const struct share *share, const struct analysis_options *options)
+{
+    const struct model_thread *thread = share->row->thread;
+    return wait_is_spawn(share->row) || wait_is_in_spawn(share->row, share->stack) ||
+           wait_is_thread_wakeup(share->row) || share->total_ns < share->count * (double)options->io_short ||
+           loop_transport_waits(thread->loop_kind, share->stack, thread->process->program);
+}
+
 static void share_judge(struct share *share, const struct analysis_options *options)
 {
     if (wait_is_page_cache(share->row)) {
         share->count = share->row->long_count;
         share->total_ns = share->counted_ns = share->row->long_ns;
-    } else if (wait_is_spawn(share->row) || wait_is_wakeup(share->row) || wait_is_in_spawn(share->row, share->stack) ||
-               share->total_ns < share->count * (double)options->io_short) {
+    } else if (share_is_excused(share, options)) {
         share->counted_ns = 0;
     }
 }

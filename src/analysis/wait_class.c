@@ -77,7 +77,7 @@ bool wait_is_spawn(const struct wait_row *row)
     return call_is_one_of(row->call, spawns);
 }
 
-bool wait_is_wakeup(const struct wait_row *row)
+bool wait_is_thread_wakeup(const struct wait_row *row)
 {
     static const char *const writes[] = {"write", "writev", "send", "sendto", "sendmsg", NULL};
     enum endpoint_kind kind = wait_endpoint_kind(row);

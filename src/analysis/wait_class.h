@@ -34,7 +34,7 @@ bool wait_is_spawn(const struct wait_row *row);
 /* The wait of a function that makes a process (spawn_frames.def) for a sign that it has succeeded. */
 bool wait_is_in_spawn(const struct wait_row *row, const struct stack *stack);
 /* A few bytes written to wake a thread: a pipe or eventfd has room for them, so the writer only waited for a CPU. */
-bool wait_is_wakeup(const struct wait_row *row);
+bool wait_is_thread_wakeup(const struct wait_row *row);
 /* Kind of the endpoint; ENDPOINT_NONE where there is none. */
 enum endpoint_kind wait_endpoint_kind(const struct wait_row *row);
 
