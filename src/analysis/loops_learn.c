@@ -289,14 +289,13 @@ static const char *kind_of_call(uint16_t call)
     return strstr(name, "poll") ? "poll" : "select";
 }
 
-/* Where the loop's life ends, and whether later waits may still belong to its last turn: the recorder sees a wait when
-   it has ended, so that the wait in which a killed process was is missing. */
+/* Where the loop's life ends. The recorder sees a wait when it has ended, so that the one in which a killed process was
+   is missing, and what came before it still belongs to the loop. */
 static void thread_loop_end(struct model_thread *thread)
 {
     uint64_t last = thread->site->last_ns;
     bool ended = thread->process->source->info->ended || thread->source->slot->end_ns != 0;
     thread->loop_end_ns = ended ? last : thread->last_ns;
-    thread->after_counts = !ended;
 }
 
 static void thread_become_loop(struct model_thread *thread, const struct candidate *own, const struct candidates *all)

@@ -49,7 +49,6 @@ struct model_thread {
     uint64_t loop_end_ns;   /* end of the last one, or last sign of life where the process did not end itself */
     uint64_t idle_ns;       /* total in own sites */
     bool before_counts; /* waits before its first one delay a server's start; an unknown poll loop may be a client's */
-    bool after_counts;  /* waits after the loop's last one still belong to its last turn, not to a later life */
 };
 
 struct model {

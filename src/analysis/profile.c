@@ -7,13 +7,17 @@
 
 #include "analysis/findings.h"
 #include "analysis/profile_frames.h"
+#include "analysis/profile_offcpu.h"
 #include "analysis/profile_times.h"
+
+#define NS_MAX 1e18 /* of one stack; what is more comes from a damaged file */
+#define KERNEL_HASH_START (PROFILE_HASH_START + 1)
 
 /* A stack while it is added up. */
 struct draft {
     struct profile_stack stack;
     const struct model_thread *owner;
-    uint64_t path; /* hash of the frames without the endpoint */
+    uint64_t path; /* hash of the frames without the endpoint; of waits seen by the kernel: another hash */
     double count, total_ns;
     struct time_slices slices;
 };
@@ -23,29 +27,41 @@ struct builder {
     struct arena *arena;
     struct profile_frames frames;
     struct profile_times times;
+    struct profile_offcpu offcpu;
     struct wait_table idle; /* the loops' own waits, which the model leaves out */
     struct profile_index index;
     struct draft *drafts;
     size_t draft_capacity;
 };
 
-/* The recorded waits: their place in time, and those of the loops for events. */
+static void wait_read(struct builder *builder, struct model_process *process, const struct event_wait *wait)
+{
+    struct model_thread *thread = model_thread_find(process, wait->slot, wait->tid);
+    if (!thread || (wait->flags & WAIT_NESTED))
+        return;
+    profile_times_add(&builder->times, thread, wait);
+    if ((wait->flags & WAIT_WAITSET) && thread_owns_site(thread, wait->endpoint))
+        waits_add(&builder->idle, thread, PHASE_LOOP, wait);
+}
+
+static void offcpu_read(struct builder *builder, struct model_process *process, const struct event_offcpu *event)
+{
+    const struct model_thread *thread = model_thread_find(process, event->slot, event->tid);
+    if (thread)
+        profile_offcpu_add(&builder->offcpu, thread, event);
+}
+
+/* The recorded waits: their place in time, those of the loops for events, and what the kernel saw. */
 static void events_read(struct builder *builder)
 {
     const union trace_event *event;
     struct source *source;
     session_rewind(builder->model->session);
     while ((source = session_next(builder->model->session, &event))) {
-        const struct event_wait *wait = &event->wait;
-        if (event->header.type != EVENT_WAIT || (wait->flags & WAIT_NESTED))
-            continue;
-        struct model_thread *thread =
-            model_thread_find(model_process_of(builder->model, source), wait->slot, wait->tid);
-        if (!thread)
-            continue;
-        profile_times_add(&builder->times, thread, wait);
-        if ((wait->flags & WAIT_WAITSET) && thread_owns_site(thread, wait->endpoint))
-            waits_add(&builder->idle, thread, PHASE_LOOP, wait);
+        if (event->header.type == EVENT_WAIT)
+            wait_read(builder, model_process_of(builder->model, source), &event->wait);
+        else if (event->header.type == EVENT_OFFCPU)
+            offcpu_read(builder, model_process_of(builder->model, source), &event->offcpu);
     }
     waits_sort(&builder->idle);
     for (size_t i = 0; i < builder->model->process_count; i++) {
@@ -110,13 +126,40 @@ static void row_take(struct builder *builder, const struct wait_row *row, bool i
     profile_times_spread(&builder->times, row, row->total_ns, &draft->slices);
 }
 
+static void offcpu_take(struct builder *builder, const struct offcpu_row *row)
+{
+    struct model_process *process = row->thread->process;
+    const struct stack *stack = symbols_stack(builder->model->symbols, process->trace, row->stack, 0);
+    const char *name = trace_syscall_name(row->syscall),
+               *leaf = profile_offcpu_leaf(&builder->offcpu, row, builder->arena);
+    bool idle = row->part == OFFCPU_IDLE;
+    size_t count = profile_frames_kernel(&builder->frames, stack, name ? name : trace_cause_name(row->cause), idle);
+    if (leaf)
+        count = profile_frames_note(&builder->frames, count, leaf);
+    struct draft_search search = {builder, {.owner = profile_offcpu_owner(&builder->offcpu, row)}};
+    search.draft.path = frames_hash(KERNEL_HASH_START, builder->frames.path, count);
+    search.draft.stack = (struct profile_stack){
+        .idle = idle, .kinds = profile_kinds_of_offcpu(row), .frames = builder->frames.path, .frame_count = count};
+    if (search.draft.stack.kinds == 0)
+        return;
+    struct draft *draft = draft_get(builder, &search);
+    draft->count += row->count;
+    draft->total_ns += row->total_ns;
+    profile_times_join(&draft->slices, &row->slices);
+}
+
+static uint64_t ns_of(double ns)
+{
+    return ns < NS_MAX ? (uint64_t)llround(ns) : (uint64_t)NS_MAX;
+}
+
 /* Whole nanoseconds that add up to `total`: what rounding leaves over goes to the largest slice. */
 static void slices_finish(struct profile_stack *stack, const struct time_slices *slices, struct arena *arena)
 {
     struct profile_slice *list = arena_get(arena, (slices->count + 1) * sizeof(*list)), *largest = list;
     uint64_t left = stack->total_ns;
     for (size_t i = 0; i < slices->count; i++) {
-        uint64_t ns = slices->list[i].weight > 0 ? (uint64_t)slices->list[i].weight : 0;
+        uint64_t ns = slices->list[i].weight > 0 ? (uint64_t)fmin(slices->list[i].weight, NS_MAX) : 0;
         ns = ns < left ? ns : left;
         left -= ns;
         if (ns == 0)
@@ -139,7 +182,9 @@ static int draft_compare(const void *left, const void *right)
         return a->stack.total_ns > b->stack.total_ns ? -1 : 1;
     if (a->owner->ordinal != b->owner->ordinal)
         return a->owner->ordinal < b->owner->ordinal ? -1 : 1;
-    return a->path < b->path ? -1 : a->path > b->path;
+    if (a->path != b->path)
+        return a->path < b->path ? -1 : 1;
+    return a->stack.kinds < b->stack.kinds ? -1 : a->stack.kinds > b->stack.kinds;
 }
 
 static void stacks_finish(struct builder *builder, struct profile *profile)
@@ -149,7 +194,7 @@ static void stacks_finish(struct builder *builder, struct profile *profile)
         struct draft *draft = &builder->drafts[i];
         draft->stack.thread = (uint32_t)draft->owner->ordinal;
         draft->stack.count = (uint64_t)llround(draft->count);
-        draft->stack.total_ns = (uint64_t)llround(draft->total_ns);
+        draft->stack.total_ns = ns_of(draft->total_ns);
         slices_finish(&draft->stack, &draft->slices, builder->arena);
         free(draft->slices.list);
     }
@@ -283,11 +328,14 @@ struct profile *profile_new(struct model *model, const struct report *report, st
     struct builder builder = {.model = model, .arena = arena};
     profile_frames_init(&builder.frames, arena);
     profile_times_init(&builder.times, model->session);
+    profile_offcpu_init(&builder.offcpu, model, &builder.times);
     events_read(&builder);
     for (size_t i = 0; i < model->waits.count; i++)
         row_take(&builder, &model->waits.rows[i], false);
     for (size_t i = 0; i < builder.idle.count; i++)
         row_take(&builder, &builder.idle.rows[i], true);
+    for (size_t i = 0; i < builder.offcpu.count; i++)
+        offcpu_take(&builder, &builder.offcpu.rows[i]);
     threads_list(model, profile, arena);
     stacks_finish(&builder, profile);
     links_make(&builder, report, profile);
@@ -297,6 +345,7 @@ struct profile *profile_new(struct model *model, const struct report *report, st
     profile->span_ns = builder.times.span_ns;
     profile_frames_finish(&builder.frames, profile);
     waits_free(&builder.idle);
+    profile_offcpu_free(&builder.offcpu);
     profile_times_free(&builder.times);
     profile_index_free(&builder.index);
     free(builder.drafts);

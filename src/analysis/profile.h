@@ -4,8 +4,8 @@
  * a struct report and nothing else.
  *
  * Weights are calibrated to the recorder's exact counters, as those of the rules are, so that the stacks of a thread
- * add up to what it waited. Equal stacks of one thread are one entry. Memory grows with distinct stacks, not with
- * events.
+ * add up to what it waited; waits that only the kernel saw have their samples' weights. Equal stacks of one thread are
+ * one entry. Memory grows with distinct stacks, not with events.
  */
 #ifndef CPROBE_ANALYSIS_PROFILE_H
 #define CPROBE_ANALYSIS_PROFILE_H
@@ -14,6 +14,7 @@
 
 struct arena;
 struct model;
+struct offcpu_row;
 struct wait_row;
 
 #define PROFILE_BUCKETS 200 /* of the time line: the recording's length in so many equal parts */
@@ -99,6 +100,7 @@ const struct profile_kind *profile_kind_at(size_t i); /* static; i < profile_kin
 size_t profile_kind_find(const char *name);
 /* Bit i: the wait belongs to kind i. */
 uint32_t profile_kinds_of(const struct wait_row *row);
+uint32_t profile_kinds_of_offcpu(const struct offcpu_row *row);
 
 /*
  * Makes the profile of a finished model (model_finish); `report` has its findings already. Reads (and rewinds) the

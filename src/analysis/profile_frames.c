@@ -65,22 +65,42 @@ static struct profile_frame note_frame(const char *text)
     return (struct profile_frame){PROFILE_NOTE, text, "", NULL, 0, false, true};
 }
 
-size_t profile_frames_path(struct profile_frames *frames, const struct stack *stack, uint16_t call, bool idle)
+/* `missing`: innermost frame of a stack that was not recorded. */
+static size_t stack_add(struct profile_frames *frames, const struct stack *stack, struct profile_frame missing,
+                        bool idle)
 {
-    const char *name = trace_call_name(call);
     size_t count = 0;
     if (idle)
         path_add(frames, &count, note_frame("[idle]"));
     if (stack->count == 0) {
         path_add(frames, &count, note_frame("[stack not recorded]"));
-        path_add(frames, &count,
-                 (struct profile_frame){PROFILE_NATIVE, name ? name : "unknown", "libc.so.6", NULL, 0, false, true});
+        path_add(frames, &count, missing);
         return count;
     }
     if (!stack->complete)
         path_add(frames, &count, note_frame("[incomplete]"));
     for (size_t i = stack->count; i-- > 0;)
         path_add(frames, &count, code_frame(&stack->frames[i]));
+    return count;
+}
+
+size_t profile_frames_path(struct profile_frames *frames, const struct stack *stack, uint16_t call, bool idle)
+{
+    const char *name = trace_call_name(call);
+    return stack_add(frames, stack,
+                     (struct profile_frame){PROFILE_NATIVE, name ? name : "unknown", "libc.so.6", NULL, 0, false, true},
+                     idle);
+}
+
+size_t profile_frames_kernel(struct profile_frames *frames, const struct stack *stack, const char *name, bool idle)
+{
+    return stack_add(frames, stack, (struct profile_frame){PROFILE_KERNEL, name, "[kernel]", NULL, 0, false, true},
+                     idle);
+}
+
+size_t profile_frames_note(struct profile_frames *frames, size_t count, const char *text)
+{
+    path_add(frames, &count, note_frame(text));
     return count;
 }
 

@@ -22,6 +22,12 @@ void profile_frames_init(struct profile_frames *frames, struct arena *arena);
    the stack's begin was not reached; a stack that was not recorded is a note and the call (calls.def). */
 size_t profile_frames_path(struct profile_frames *frames, const struct stack *stack, uint16_t call, bool idle);
 
+/* The same for a wait as the kernel saw it: `name` stands for a stack that was not recorded. */
+size_t profile_frames_kernel(struct profile_frames *frames, const struct stack *stack, const char *name, bool idle);
+
+/* Adds a text that is not code behind path[0..count). Returns the new count. */
+size_t profile_frames_note(struct profile_frames *frames, size_t count, const char *text);
+
 /* Adds what was waited for, where it has a name, behind path[0..count). Returns the new count. */
 size_t profile_frames_endpoint(struct profile_frames *frames, size_t count, const struct model_process *process,
                                uint32_t endpoint);

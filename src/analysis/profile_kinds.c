@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "analysis/profile.h"
+#include "analysis/profile_offcpu.h"
 #include "analysis/waits.h"
 #include "base/compiler.h"
 
@@ -17,27 +18,40 @@ static bool wait_is_lock(const struct wait_row *row)
     return trace_call_category(row->call) == CALL_LOCK;
 }
 
-/* The recorder sees that a call waited, neither whether its thread was off the CPU all the while nor who woke it. */
-static bool wait_is_offcpu(const struct wait_row *row)
+/* Of a process that was recorded from inside as well the waits are there already. A wait for events is OFFCPU_IDLE. */
+static bool offcpu_is_blocked(const struct offcpu_row *row)
 {
-    (void)row;
-    return false;
+    if (row->seen_twice || row->part == OFFCPU_WAKER)
+        return false;
+    return row->part == OFFCPU_IDLE || !row->waits_for_events;
 }
 
-static bool wait_is_wakeup(const struct wait_row *row)
+static bool offcpu_is_offcpu(const struct offcpu_row *row)
 {
-    (void)row;
-    return false;
+    return row->part == OFFCPU_BLOCKED || row->part == OFFCPU_RUNNABLE;
+}
+
+static bool offcpu_is_lock(const struct offcpu_row *row)
+{
+    return offcpu_is_blocked(row) && row->cause == OFFCPU_CAUSE_LOCK;
+}
+
+static bool offcpu_is_wakeup(const struct offcpu_row *row)
+{
+    return row->part == OFFCPU_WAKER;
 }
 
 static const struct profile_kind kinds[] = {
-#define PROFILE_KIND(name, matches, needs, description) {#name, needs, description},
+#define PROFILE_KIND(name, matches, matches_offcpu, needs, description) {#name, needs, description},
 #include "analysis/profile_kinds.def"
 #undef PROFILE_KIND
 };
 
-static bool (*const predicates[])(const struct wait_row *) = {
-#define PROFILE_KIND(name, matches, needs, description) matches,
+static const struct {
+    bool (*wait)(const struct wait_row *);
+    bool (*offcpu)(const struct offcpu_row *);
+} predicates[] = {
+#define PROFILE_KIND(name, matches, matches_offcpu, needs, description) {matches, matches_offcpu},
 #include "analysis/profile_kinds.def"
 #undef PROFILE_KIND
 };
@@ -65,6 +79,14 @@ uint32_t profile_kinds_of(const struct wait_row *row)
 {
     uint32_t mask = 0;
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-        mask |= predicates[i](row) ? UINT32_C(1) << i : 0;
+        mask |= predicates[i].wait && predicates[i].wait(row) ? UINT32_C(1) << i : 0;
+    return mask;
+}
+
+uint32_t profile_kinds_of_offcpu(const struct offcpu_row *row)
+{
+    uint32_t mask = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        mask |= predicates[i].offcpu && predicates[i].offcpu(row) ? UINT32_C(1) << i : 0;
     return mask;
 }

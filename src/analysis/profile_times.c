@@ -68,6 +68,18 @@ static void range_add(struct time_slices *slices, double begin, double end, doub
     }
 }
 
+void profile_times_range(const struct profile_times *times, const struct model_thread *thread, uint64_t begin_ns,
+                         uint64_t end_ns, double weight, struct time_slices *slices)
+{
+    range_add(slices, position_of(times, thread, begin_ns), position_of(times, thread, end_ns), weight);
+}
+
+void profile_times_join(struct time_slices *slices, const struct time_slices *from)
+{
+    for (size_t i = 0; i < from->count; i++)
+        slice_add(slices, from->list[i].bucket, from->list[i].weight);
+}
+
 struct key_search {
     const struct profile_times *times;
     struct time_key key;
@@ -99,8 +111,8 @@ void profile_times_add(struct profile_times *times, const struct model_thread *t
         times->keys[item] = search.key;
         times->slices[item] = (struct time_slices){NULL, 0, 0};
     }
-    range_add(&times->slices[item], position_of(times, thread, begin),
-              position_of(times, thread, begin + wait->duration_ns), weight * (double)wait->duration_ns);
+    profile_times_range(times, thread, begin, begin + wait->duration_ns, weight * (double)wait->duration_ns,
+                        &times->slices[item]);
 }
 
 void profile_times_spread(const struct profile_times *times, const struct wait_row *row, double weight,
@@ -117,6 +129,5 @@ void profile_times_spread(const struct profile_times *times, const struct wait_r
             slice_add(slices, recorded.list[i].bucket, weight * recorded.list[i].weight / sum);
         return;
     }
-    range_add(slices, position_of(times, row->thread, row->first_ns), position_of(times, row->thread, row->last_ns),
-              weight);
+    profile_times_range(times, row->thread, row->first_ns, row->last_ns, weight, slices);
 }

@@ -35,6 +35,12 @@ struct profile_times {
 void profile_times_init(struct profile_times *times, const struct session *session);
 void profile_times_free(struct profile_times *times);
 
+/* Adds `weight`, spread evenly over the time from begin_ns to end_ns (of the thread's trace), to `slices`. */
+void profile_times_range(const struct profile_times *times, const struct model_thread *thread, uint64_t begin_ns,
+                         uint64_t end_ns, double weight, struct time_slices *slices);
+/* Adds the slices of `from`. */
+void profile_times_join(struct time_slices *slices, const struct time_slices *from);
+
 /* One recorded wait. */
 void profile_times_add(struct profile_times *times, const struct model_thread *thread, const struct event_wait *wait);
 

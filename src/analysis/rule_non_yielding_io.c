@@ -10,7 +10,7 @@
  * - the connection that a framework's loop exists to serve (loop_transport.def);
  * - calls so short that they only cost CPU (a write to a pipe or an eventfd);
  * - start-up and shut-down work that no loop could do better: files, locks, joins, children, signals and pipes before
- * the loop's first wait; all of that and sleeps after its last.
+ * the loop's first wait; everything after its last.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -48,19 +48,13 @@ static bool counts_before(struct model *model, const struct wait_row *row)
     }
 }
 
-static bool counts_after(const struct wait_row *row)
-{
-    return row->thread->after_counts &&
-           (row->class == CLASS_IO || row->class == CLASS_NAME || row->class == CLASS_FILELOCK);
-}
-
 static bool row_counts(struct model *model, const struct wait_row *row)
 {
     if (!row->thread->loop_kind || row->count <= 0 || row->runtime)
         return false;
     if (row->phase == PHASE_BEFORE)
         return counts_before(model, row);
-    return row->phase == PHASE_LOOP || counts_after(row);
+    return row->phase == PHASE_LOOP;
 }
 
 /* The call costs CPU time, or the loop's framework could not do without it. */

@@ -155,12 +155,6 @@ void fd_set_lowat(int fd)
         flags_set(e, FD_LOWAT);
 }
 
-bool fd_tries(int fd)
-{
-    const struct fd_entry *e = fd_entry_at(fd);
-    return e && !(load_relaxed(&e->flags) & FD_LOWAT);
-}
-
 void fd_opened(int fd, enum endpoint_kind kind, bool nonblock)
 {
     struct fd_entry *e = entry_to_change(fd);
@@ -305,7 +299,7 @@ static uint32_t file_endpoint(int fd)
     return length > 0 ? endpoint_intern(ENDPOINT_FILE, ROLE_NONE, path, (size_t)length, 0) : 0;
 }
 
-uint32_t fd_endpoint(int fd, bool exact)
+uint32_t fd_endpoint_find(int fd, bool exact)
 {
     struct fd_entry *e = fd < 0 ? NULL : fd_entry_at(fd);
     if (!e)
@@ -344,10 +338,4 @@ void fd_unnamed(int fd)
         return;
     flags_clear(e, FD_NAMED);
     store_relaxed(&e->endpoint, 0);
-}
-
-uint16_t fd_wait_flags(int fd)
-{
-    const struct fd_entry *e = fd < 0 ? NULL : fd_entry_at(fd);
-    return e && (e->flags & FD_SERVER) ? WAIT_SERVER_SIDE : 0;
 }

@@ -70,14 +70,28 @@ void fd_closed_range(uint32_t first, uint32_t last);
 void fd_duplicated(int from, int to);
 void fd_set_lowat(int fd);
 /* Whether a receive with MSG_DONTWAIT in front gives the same as one without. */
-bool fd_tries(int fd);
+static inline bool fd_tries(int fd)
+{
+    const struct fd_entry *e = fd_entry_at(fd);
+    return likely(e != NULL) && !(load_relaxed(&e->flags) & FD_LOWAT);
+}
 void fd_set_nonblock(int fd, bool nonblock);
 /* epoll_ctl EPOLL_CTL_ADD, EPOLL_CTL_DEL */
 void fd_watch(int epoll, int fd, bool add);
 uint32_t fd_watched(int epoll);
 
-/* The endpoint of a descriptor, found now if need be: peers of sockets, and with `exact` the paths of files. */
-uint32_t fd_endpoint(int fd, bool exact);
+/* The endpoint of a descriptor, found now if need be: peers of sockets, and with `exact` the paths of files. fd -1: 0
+ */
+COLD uint32_t fd_endpoint_find(int fd, bool exact);
+static inline uint32_t fd_endpoint(int fd, bool exact)
+{
+    const struct fd_entry *e = fd_entry_at(fd);
+    uint32_t endpoint = e ? load_relaxed(&e->endpoint) : 0;
+    uint16_t wanted = exact ? FD_KNOWN | FD_NAMED : FD_KNOWN;
+    if (likely(endpoint && (load_relaxed(&e->flags) & wanted) == wanted))
+        return endpoint;
+    return fd_endpoint_find(fd, exact);
+}
 /* A connect succeeded or is under way. */
 void fd_connected(int fd, uint32_t endpoint);
 
@@ -85,6 +99,10 @@ void fd_connected(int fd, uint32_t endpoint);
 void fd_unnamed(int fd);
 
 /* WAIT_SERVER_SIDE for accepted connections, else 0. */
-uint16_t fd_wait_flags(int fd);
+static inline uint16_t fd_wait_flags(int fd)
+{
+    const struct fd_entry *e = fd_entry_at(fd);
+    return e && (load_relaxed(&e->flags) & FD_SERVER) ? WAIT_SERVER_SIDE : 0;
+}
 
 #endif

@@ -112,7 +112,7 @@ SPAWN(hook_spawn_path_old, "posix_spawn@GLIBC_2.2.5", posix_spawn, posix_spawn_o
 SPAWN(hook_spawn_file, "posix_spawnp@@GLIBC_2.15", posix_spawnp, posix_spawnp)
 SPAWN(hook_spawn_file_old, "posix_spawnp@GLIBC_2.2.5", posix_spawnp, posix_spawnp_old)
 
-static void fork_end(uint64_t begin, pid_t child)
+static void fork_end(enum call_number call, uint64_t begin, pid_t child)
 {
     if (!begin)
         return;
@@ -122,7 +122,7 @@ static void fork_end(uint64_t begin, pid_t child)
         e->child = (uint32_t)child;
         writer_log_commit(&e->header, EVENT_FORK);
     }
-    wait_end_plain(CALL_fork, begin, child, child < 0 ? errno : 0);
+    wait_end_plain(call, begin, child, child < 0 ? errno : 0);
 }
 
 EXPORT pid_t fork(void)
@@ -130,7 +130,7 @@ EXPORT pid_t fork(void)
     uint64_t begin = wait_begin();
     pid_t child = REAL(fork)();
     if (child != 0) /* the child's recording began in its pthread_atfork handler */
-        fork_end(begin, child);
+        fork_end(CALL_fork, begin, child);
     return child;
 }
 
@@ -144,7 +144,7 @@ EXPORT pid_t _Fork(void)
     if (child == 0)
         recorder_forked();
     else
-        fork_end(begin, child);
+        fork_end(CALL_fork, begin, child);
     return child;
 }
 
@@ -155,13 +155,16 @@ EXPORT pid_t _Fork(void)
  */
 __attribute__((used)) static void *vfork_begin(void)
 {
+    thread_self.vfork_ns = wait_begin();
     thread_self.in_vfork++;
     return (void *)(uintptr_t)REAL(vfork);
 }
 
-__attribute__((used)) static void vfork_end(void)
+/* In the parent, which has waited until the child called exec or ended. Called before `child` is returned. */
+__attribute__((used)) static void vfork_end(pid_t child)
 {
     thread_self.in_vfork--;
+    fork_end(CALL_vfork, thread_self.vfork_ns, child);
 }
 
 __asm__(

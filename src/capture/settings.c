@@ -33,8 +33,8 @@ static const struct row {
     {"CPROBE_ROOT", SETTING_NUMBER, offsetof(struct settings, root), 0, UINT32_MAX, "a process id (set by cprobe)"},
 };
 
-/* Variables of the command, not of the recorder: not unknown here. */
-static const char *const command_names[] = {"CPROBE_CONFIG", "CPROBE_LIB"};
+/* Variables of the command and of the project's own build and tests, not of the recorder: not unknown here. */
+static const char *const command_names[] = {"CPROBE_CONFIG", "CPROBE_LIB", "CPROBE_REQUIRE_BPF", "CPROBE_SKIP_DEPS"};
 
 struct unit {
     const char *name;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "capture/slots.h"
 
+#include <signal.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/compiler.h"
 #include "base/sys.h"
@@ -10,7 +12,8 @@
 #define SLOTS_MAX 4096
 #define PROBES 16 /* slots looked at before the next counter segment is tried */
 #define LOCK_SPINS 64
-#define LOCK_YIELDS 2000 /* its holder may be waiting for the disk or for a processor */
+#define LOCK_YIELDS 100
+#define LOCK_SLEEPS 20000 /* of 50 us: its holder may be waiting for the disk or for a processor */
 
 static struct {
     uint64_t bytes; /* any: of all segments of slots and counters */
@@ -21,22 +24,37 @@ static struct {
     struct slot table[SLOTS_MAX];
 } slots;
 
-static bool lock_slots(void)
+static uint64_t set_signals(uint64_t mask)
 {
-    for (int i = 0; i < LOCK_SPINS + LOCK_YIELDS; i++) {
+    uint64_t old = 0;
+    SYS_CALL(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, sizeof(mask), 0, 0);
+    return old;
+}
+
+/* Threads come and go in great numbers at once, and one that gave up would lose its first waits: so it waits for the
+   lock, and no signal handler can jump out of the holder. *signals: for unlock_slots. */
+static bool lock_slots(uint64_t *signals)
+{
+    const struct timespec nap = {0, 50000};
+    *signals = set_signals(UINT64_MAX);
+    for (int i = 0; i < LOCK_SPINS + LOCK_YIELDS + LOCK_SLEEPS; i++) {
         if (!__atomic_exchange_n(&slots.lock, 1, __ATOMIC_ACQUIRE))
             return true;
         if (i < LOCK_SPINS)
             __builtin_ia32_pause();
-        else
+        else if (i < LOCK_SPINS + LOCK_YIELDS)
             SYS_CALL(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+        else
+            SYS_CALL(SYS_nanosleep, &nap, NULL, 0, 0, 0, 0);
     }
-    return false; /* a signal handler jumped out of its holder */
+    set_signals(*signals);
+    return false;
 }
 
-static void unlock_slots(void)
+static void unlock_slots(uint64_t signals)
 {
     store_release(&slots.lock, 0);
+    set_signals(signals);
 }
 
 static struct trace_counter *more_counters(const struct segment *s)
@@ -171,7 +189,8 @@ static struct slot *slot_recycle(void)
 
 struct slot *slot_take(uint32_t tid, uint64_t now_ns)
 {
-    if (!lock_slots())
+    uint64_t signals;
+    if (!lock_slots(&signals))
         return NULL;
     struct slot *slot = NULL;
     if (slots.count || slot_create()) { /* the first is slot 0 */
@@ -184,17 +203,18 @@ struct slot *slot_take(uint32_t tid, uint64_t now_ns)
         slot->data->threads = 1;
         store_release(&slot->data->tid, tid);
     }
-    unlock_slots();
+    unlock_slots(signals);
     return slot;
 }
 
 void slot_give(struct slot *slot)
 {
-    if (!lock_slots())
+    uint64_t signals;
+    if (!lock_slots(&signals))
         return; /* never recycled: a loss of room, not of data */
     slots.ended[(slots.ended_head + slots.ended_count) % SLOTS_MAX] = (uint16_t)slot->number;
     slots.ended_count++;
-    unlock_slots();
+    unlock_slots(signals);
 }
 
 void slots_forked(void)

@@ -49,6 +49,7 @@ struct thread {
     uint64_t blocked_ns; /* total of all waits, for turns */
     uint64_t waits;
     uint64_t start_ns;
+    uint64_t vfork_ns;  /* when the vfork under way began */
     uint64_t cpu_at_ns; /* when slot->cpu_last was taken */
     struct unwind_bounds stack;
     struct scratch *scratch; /* stack.h */

@@ -5,6 +5,7 @@
 
 #include "capture/endpoint.h"
 #include "capture/fdtable.h"
+#include "capture/modules.h"
 #include "capture/oncpu.h"
 #include "capture/put.h"
 #include "capture/python.h"
@@ -39,6 +40,7 @@ static uint32_t site_endpoint(const struct turn *turn)
     size_t length = 0;
     if (turn->epoll >= 0)
         length = (size_t)(put_unsigned(put_text(text, "epoll "), (uint64_t)turn->epoll, 10) - text);
+    modules_find(turn->pc); /* a loop that never waits long has no stack to enter its library */
     return endpoint_intern(ENDPOINT_WAITSET, ROLE_NONE, text, length, turn->pc);
 }
 
@@ -211,38 +213,61 @@ void wait_end(const struct wait *w)
     thread_leave(t);
 }
 
-/* The counter of a call that did not wait, mostly the one that this thread used last for such a call. */
-static struct trace_counter *recent_counter(struct thread *t, enum call_number call, uint16_t flags, uint32_t endpoint)
+/* The counter of a call that did not wait; the thread will mostly use the same one for the next such call. */
+static NOINLINE struct trace_counter *recent_find(struct thread *t, enum call_number call, uint16_t flags,
+                                                  uint32_t endpoint)
 {
-    struct trace_counter **recent = &t->recent[(unsigned)call % THREAD_RECENT];
-    struct trace_counter *c = *recent;
-    if (likely(c && c->call == call && c->endpoint == endpoint && c->flags == flags))
-        return c;
     uint64_t now = clock_now();
     if (!t->slot && !thread_prepare(t, now))
         return NULL;
-    c = slot_counter(t->slot, (uint16_t)call, flags, endpoint);
+    struct trace_counter *c = slot_counter(t->slot, (uint16_t)call, flags, endpoint);
     if (c && !c->count)
         c->first_ns = c->last_ns = now;
-    *recent = c;
+    t->recent[(unsigned)call % THREAD_RECENT] = c;
     return c;
 }
 
-void wait_none(enum call_number call, int fd, long result)
+static void count_none(struct trace_counter *c, long result)
+{
+    if (likely(result > 0))
+        c->bytes += (uint64_t)result;
+    else if (result < 0)
+        c->failed++;
+    store_release(&c->count, c->count + 1);
+}
+
+static NOINLINE void wait_none_find(enum call_number call, int fd, long result)
 {
     struct thread *t = &thread_self;
-    if (unlikely(!recorder_on() || t->in_vfork || thread_mark_holds(t, t->composite, FRAME_ADDRESS)))
+    if (!recorder_on() || t->in_vfork || thread_mark_holds(t, t->composite, FRAME_ADDRESS))
         return;
-    if (unlikely(!thread_enter(t, FRAME_ADDRESS))) {
+    if (!thread_enter(t, FRAME_ADDRESS)) {
         writer_lose(&recorder.writer, TRACE_LOST_NESTED, 1);
         return;
     }
-    struct trace_counter *c = recent_counter(t, call, fd_wait_flags(fd), fd_endpoint(fd, false));
-    if (likely(c != NULL)) {
-        c->bytes += result > 0 ? (uint64_t)result : 0;
-        c->failed += result < 0;
-        store_release(&c->count, c->count + 1);
+    struct trace_counter *c = recent_find(t, call, fd_wait_flags(fd), fd_endpoint(fd, false));
+    if (c)
+        count_none(c, result);
+    thread_leave(t);
+}
+
+/* This costs every send and receive that did not wait, so the usual case, the same counter as last time, is decided by
+ * comparisons alone. */
+void wait_none(enum call_number call, int fd, long result)
+{
+    struct thread *t = &thread_self;
+    struct trace_counter *c = t->recent[(unsigned)call % THREAD_RECENT];
+    const struct fd_entry *e = fd_entry_at(fd);
+    uint16_t flags = likely(e != NULL) ? load_relaxed(&e->flags) : 0;
+    uint16_t side = flags & FD_SERVER ? WAIT_SERVER_SIDE : 0;
+    if (unlikely(!recorder_on() || !c || !(flags & FD_KNOWN) || c->call != call || c->endpoint != e->endpoint ||
+                 c->flags != side || t->busy || t->composite || t->in_vfork)) {
+        wait_none_find(call, fd, result);
+        return;
     }
+    t->busy = FRAME_ADDRESS;
+    signal_fence();
+    count_none(c, result);
     thread_leave(t);
 }
 

@@ -110,7 +110,7 @@ static void show_end(pid_t child)
     }
 FORKING(fork, "fork 1 0 0 none")
 FORKING(_Fork, "fork 1 0 0 none")
-FORKING(vfork, "")
+FORKING(vfork, "vfork 1 0 0 none")
 
 #define FAILING "/nonexistent/program"
 #define REPLACING(name, good, bad) \

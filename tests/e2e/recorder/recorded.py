@@ -99,6 +99,12 @@ class Trace:
         return [e for e in self.events if e["type"] == "note"]
 
 
+def is_trace(path):
+    """Whether recording had begun when the process was killed."""
+    with open(path, "rb") as file:
+        return file.read(8) != bytes(8)
+
+
 class Run:
     """A program that has ended: status, out, err and its traces, oldest first."""
 
@@ -106,7 +112,8 @@ class Run:
         self.status, self.out, self.err, self.directory = done.returncode, done.stdout, done.stderr, directory
 
     def paths(self):
-        return sorted(self.directory.glob("*.trace"), key=lambda p: (p.stat().st_mtime_ns, p.name)) if self.directory else []
+        found = self.directory.glob("*.trace") if self.directory else []
+        return sorted((path for path in found if is_trace(path)), key=lambda p: (p.stat().st_mtime_ns, p.name))
 
     def traces(self, stacks=False):
         return [Trace(path, stacks) for path in self.paths()]
@@ -136,4 +143,4 @@ def record(*argv, timeout=60, env=None, directory=None, **how):
     return _run(argv, merged, directory, timeout, **how)
 
 
-__all__ = ["Run", "Trace", "bare", "record", "run", "scratch"]
+__all__ = ["Run", "Trace", "bare", "is_trace", "record", "run", "scratch"]

@@ -11,11 +11,12 @@ PROGRAMS = BUILD / "tests/programs"
 
 
 class Threads(unittest.TestCase):
-    def record(self, *argv, stacks=False, **how):
+    def record(self, *argv, stacks=False, ring_full=0, **how):
         recorded = record(PROGRAMS / argv[0], *argv[1:], **how)
         self.assertEqual([recorded.status, recorded.err], [0, ""])
         trace = recorded.trace(stacks)
-        self.assertEqual([trace.state, trace.message, trace.lost["ring_full"]], ["finished", "", 0])
+        self.assertEqual([trace.state, trace.message], ["finished", ""])
+        self.assertLessEqual(trace.lost["ring_full"], ring_full)
         return trace, recorded.out
 
     def test_data_in_rings(self):
@@ -29,7 +30,8 @@ class Threads(unittest.TestCase):
         self.assertEqual([t["end"] == 0 for t in sleepers], 8 * [False])
 
     def test_many(self):
-        trace, _ = self.record("threads", "many", env={"CPROBE_MAX_SIZE": "4M"})
+        # Where 50 threads want a ring at the same instant one may have to drop a sample: its wait is counted all the same.
+        trace, _ = self.record("threads", "many", ring_full=20, env={"CPROBE_MAX_SIZE": "4M"})
         self.assertEqual(trace.count("usleep"), 40000)
         self.assertGreater(trace.lost["threads"], 1000)
         self.assertEqual(sum(t["threads"] for t in trace.threads), 20001)

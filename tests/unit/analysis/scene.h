@@ -90,6 +90,8 @@ enum {
     PC_COMMUNICATE = 0x2000600,
     PC_REQUESTS = 0x2000700,
     PC_EXECUTE_CHILD = 0x2000800,
+    PC_KOMBU_LOOP = 0x2000900,
+    PC_KOMBU_TRANSPORT = 0x2000a00,
 };
 
 static const struct {
@@ -139,6 +141,12 @@ static const struct {
      {FRAME_PYTHON, "Popen._communicate", "subprocess", "/usr/lib/python3.11/subprocess.py", 2021, false, true}},
     {PC_EXECUTE_CHILD,
      {FRAME_PYTHON, "Popen._execute_child", "subprocess", "/usr/lib/python3.11/subprocess.py", 1900, false, true}},
+    {PC_KOMBU_LOOP,
+     {FRAME_PYTHON, "Hub.create_loop", "kombu.asynchronous.hub",
+      "/usr/lib/python3/dist-packages/kombu/asynchronous/hub.py", 308, false, false}},
+    {PC_KOMBU_TRANSPORT,
+     {FRAME_PYTHON, "Channel._brpop_read", "kombu.transport.redis",
+      "/usr/lib/python3/dist-packages/kombu/transport/redis.py", 980, false, false}},
     {PC_REQUESTS,
      {FRAME_PYTHON, "Session.send", "requests.sessions", "/usr/lib/python3/dist-packages/requests/sessions.py", 701,
       false, false}},

@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kinds of flame graph that are made of what the kernel saw: offcpu, wakeup, and blocked where nothing else was recorded."""
+
+import json
+import re
+import subprocess
+import unittest
+
+from lib.kernel import Attached, require_kernel
+from lib.process import BUILD, CPROBE, PYTHON, run, scratch
+
+RUNNABLE = "[runnable: waiting for a CPU]"
+EPOLL = "import select, sys; sys.stdin.readline(); e = select.epoll(); [e.poll(0.05) for i in range(7)]"
+
+
+def folded(directory, kind, *options):
+    """The lines as (thread, [frames], microseconds)."""
+    text = run([CPROBE, "flame", "--kind", kind, "--format", "folded", *options, directory])
+    found = []
+    for line in text.splitlines():
+        stack, weight = re.fullmatch(r"([^;]+(?:;[^;]+)+) ([0-9]+)", line).groups()
+        thread, *frames = stack.split(";")
+        found.append((thread, frames, int(weight)))
+    return found
+
+
+def total(lines, thread=None, function=""):
+    return sum(us for name, frames, us in lines
+               if thread in (None, name) and any(function in frame for frame in frames))
+
+
+class KnownWaits(unittest.TestCase):
+    """A static program of which only the kernel knows."""
+
+    @classmethod
+    def setUpClass(cls):
+        with subprocess.Popen([BUILD / "tests/programs/known_waits"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True) as program, Attached(program.pid) as attached:
+            cls.truth = json.loads(program.communicate("x", timeout=60)[0])
+            assert attached.wait(20) == 0, attached.output()
+        cls.data = attached.directory
+
+    def assert_totals(self, lines, *threads):
+        for thread in threads:
+            with self.subTest(thread):
+                self.assertAlmostEqual(total(lines, thread) * 1000 / self.truth[thread]["wall_ns"], 1, delta=0.02)
+
+    def test_offcpu(self):
+        lines = folded(self.data, "offcpu")
+        self.assert_totals(lines, "sleeper", "reader", "locker")
+        runs = {"sleeper": "sleep_run", "reader": "read_run", "locker": "lock_run"}
+        for thread, frames, _ in lines:
+            if thread in runs:
+                kernel = [i for i, frame in enumerate(frames) if frame.endswith("_[k]")]
+                self.assertIn(runs[thread], [frame.split(" (")[0] for frame in frames[:kernel[0]]], "the program's own frames come first")
+                self.assertIn(frames[kernel[-1] + 1:], ([], [RUNNABLE]))
+
+    def test_wakeup(self):
+        lines = folded(self.data, "wakeup")
+        for thread in ("reader", "locker"):
+            leaves = {frames[-1] for name, frames, _ in lines if name == thread}
+            self.assertEqual(leaves, {f"[woken by known_waits ({self.truth[thread]['waker']})]"})
+        self.assertEqual({frames[-1] for name, frames, _ in lines if name == "sleeper"}, {"[woken by a timer or a device]"})
+        self.assertFalse(any(RUNNABLE in frames for _, frames, _ in lines))
+
+    def test_blocked_and_lock(self):
+        self.assert_totals(folded(self.data, "blocked"), "sleeper", "reader", "locker")
+        locks = folded(self.data, "lock")
+        self.assert_totals(locks, "locker")
+        self.assertEqual(total(locks, "sleeper") + total(locks, "reader"), 0)
+
+    def test_every_format(self):
+        home = scratch("formats")
+        for ending in (".svg", ".speedscope.json", ".pb.gz"):
+            run([CPROBE, "flame", "--kind", "offcpu", "-o", home / f"flame{ending}", self.data])
+            self.assertGreater((home / f"flame{ending}").stat().st_size, 500)
+
+
+class Idle(unittest.TestCase):
+    def test_waits_in_an_epoll_set(self):
+        with subprocess.Popen([PYTHON, "-c", EPOLL], stdin=subprocess.PIPE, text=True) as program:
+            with Attached(program.pid) as attached:
+                program.communicate("x\n", timeout=30)
+                self.assertEqual(attached.wait(20), 0, attached.output())
+        waits = [folded(attached.directory, kind, *options) for kind, *options in (["blocked"], ["blocked", "--idle"], ["offcpu"])]
+        blocked, idle, offcpu = (total(lines, function="epoll_wait") for lines in waits)
+        self.assertEqual(blocked, 0)
+        self.assertAlmostEqual(idle / 350e3, 1, delta=0.1)
+        self.assertAlmostEqual(offcpu / 350e3, 1, delta=0.1)
+        self.assertTrue(all("[idle]" in frames for _, frames, _ in waits[1] if any("epoll_wait" in frame for frame in frames)))
+
+
+class BothSides(unittest.TestCase):
+    def test_waits_are_counted_once(self):
+        home = scratch("both")
+        program = "import time\nfor i in range(7): time.sleep(0.05)"
+        run([CPROBE, "run", "--bpf=on", "-o", home, "--", PYTHON, "-c", program])
+        for kind in ("blocked", "offcpu"):
+            with self.subTest(kind):
+                self.assertAlmostEqual(total(folded(home, kind), function="clock_nanosleep") / 350e3, 1, delta=0.1)
+        self.assertFalse(any(frame.endswith("_[k]") for _, frames, _ in folded(home, "blocked") for frame in frames))
+        self.assertTrue(any("hrtimer_nanosleep_[k]" in frames for _, frames, _ in folded(home, "offcpu")))
+
+
+if __name__ == "__main__":
+    require_kernel()
+    unittest.main()
