@@ -28,6 +28,10 @@ class KnownWaits(unittest.TestCase):
                 self.assertEqual(attached.wait(20), 0, attached.output())
                 return attached, truth
 
+    def assert_share(self, share):
+        """The program's own clock also runs while it queues for a CPU before and after a wait: on a busy machine less is recorded."""
+        self.assertTrue(0.85 <= share <= 1.02, share)
+
     def test_static_program(self):
         attached, truth = self.record()
         report = read_report(attached.directory)
@@ -43,14 +47,14 @@ class KnownWaits(unittest.TestCase):
                 self.assertEqual((row["count"], row["cause"], row["thread"]["name"]),
                                  (expected["count"], CAUSES[name], name))
                 total = row["total_ns"] + row["runqueue_ns"]
-                self.assertAlmostEqual(total / expected["wall_ns"], 1, delta=0.02)
+                self.assert_share(total / expected["wall_ns"])
                 self.assert_waits([w for w in waits if w["tid"] == str(expected["tid"])
                                    and w["syscall"].endswith(":" + expected["call"])], name, expected)
 
     def assert_waits(self, waits, name, expected):
         self.assertEqual(len(waits), expected["count"], "all of them are longer than the sampler's mean")
         total = sum(int(wait["duration_ns"]) + int(wait["runqueue_ns"]) for wait in waits)
-        self.assertAlmostEqual(total / expected["wall_ns"], 1, delta=0.02)
+        self.assert_share(total / expected["wall_ns"])
         for wait in waits:
             self.assertEqual((wait["cause"].split(":")[1], int(wait["waker"]), wait["weight"]),
                              (CAUSES[name], expected["waker"], "1"), wait)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -657,6 +658,7 @@ static void readable_after_kill(void **state)
         pid_t child = fork();
         if (child == 0) {
             pthread_t thread;
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
             create(2 * MIB);
             stop_writing = 0;
             for (uintptr_t i = 0; i < THREADS; i++)
@@ -665,8 +667,10 @@ static void readable_after_kill(void **state)
                 pause();
         }
         struct stat st;
-        while (stat(path, &st) != 0 || st.st_blocks * 512 < (blkcnt_t)(128 + round * 20) * 1024)
+        while (stat(path, &st) != 0 || st.st_blocks * 512 < (blkcnt_t)(128 + round * 20) * 1024) {
+            assert_int_equal(waitpid(child, NULL, WNOHANG), 0);
             sched_yield(); /* a moment later in each round */
+        }
         kill(child, SIGKILL);
         assert_int_equal(waitpid(child, NULL, 0), child);
         check_unfinished();
