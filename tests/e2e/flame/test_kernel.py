@@ -88,8 +88,8 @@ class Idle(unittest.TestCase):
         waits = [folded(attached.directory, kind, *options) for kind, *options in (["blocked"], ["blocked", "--idle"], ["offcpu"])]
         blocked, idle, offcpu = (total(lines, function="epoll_wait") for lines in waits)
         self.assertEqual(blocked, 0)
-        self.assertAlmostEqual(idle / 350e3, 1, delta=0.1)
-        self.assertAlmostEqual(offcpu / 350e3, 1, delta=0.1)
+        self.assertAlmostEqual(idle / 350e3, 1, delta=0.3)
+        self.assertAlmostEqual(offcpu / 350e3, 1, delta=0.3)
         self.assertTrue(all("[idle]" in frames for _, frames, _ in waits[1] if any("epoll_wait" in frame for frame in frames)))
 
 
@@ -100,7 +100,7 @@ class BothSides(unittest.TestCase):
         run([CPROBE, "run", "--bpf=on", "-o", home, "--", PYTHON, "-c", program])
         for kind in ("blocked", "offcpu"):
             with self.subTest(kind):
-                self.assertAlmostEqual(total(folded(home, kind), function="clock_nanosleep") / 350e3, 1, delta=0.1)
+                self.assertAlmostEqual(total(folded(home, kind), function="clock_nanosleep") / 350e3, 1, delta=0.3)
         self.assertFalse(any(frame.endswith("_[k]") for _, frames, _ in folded(home, "blocked") for frame in frames))
         self.assertTrue(any("hrtimer_nanosleep_[k]" in frames for _, frames, _ in folded(home, "offcpu")))
 
