@@ -70,22 +70,6 @@ const char *unit_count(uint64_t count, char *buffer, size_t size)
     return buffer;
 }
 
-const char *unit_bytes(uint64_t bytes, char *buffer, size_t size)
-{
-    static const char *const units[] = {"kB", "MB", "GB", "TB"};
-    double value = (double)bytes / 1e3;
-    size_t i = 0;
-
-    if (bytes < 1000) {
-        snprintf(buffer, size, "%" PRIu64 " B", bytes);
-        return buffer;
-    }
-    for (; value >= 999.5 && i + 1 < ARRAY_SIZE(units); i++)
-        value /= 1e3;
-    digits_print(value, units[i], buffer, size);
-    return buffer;
-}
-
 static void time_print(uint64_t real_ns, const char *format, char *buffer, size_t size)
 {
     time_t seconds = (time_t)(real_ns / NS_PER_SECOND);

@@ -18,8 +18,6 @@ const char *unit_share(double share, char *buffer, size_t size);
 const char *unit_part(uint64_t part, uint64_t whole, char *buffer, size_t size);
 /* "812", "81,234", "12.3 M". */
 const char *unit_count(uint64_t count, char *buffer, size_t size);
-/* "812 B", "81.2 kB", "4.06 MB": powers of 1000. */
-const char *unit_bytes(uint64_t bytes, char *buffer, size_t size);
 /* CLOCK_REALTIME nanoseconds as RFC 3339 in UTC with milliseconds: "2026-01-01T12:00:01.123Z". */
 const char *unit_rfc3339(uint64_t real_ns, char *buffer, size_t size);
 /* The same for people: "2026-01-01 12:00:01". */
