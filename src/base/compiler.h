@@ -6,7 +6,12 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
-#define EXPORT __attribute__((visibility("default")))
+/* What stands between the program and libc: exported, and kept together in memory. */
+#define EXPORT __attribute__((visibility("default"), hot))
+/* For variables of the library that hot code reads: no detour through the table of addresses. */
+#define HIDDEN __attribute__((visibility("hidden")))
+#define HOT __attribute__((hot))
+#define ALWAYS_INLINE inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
 #define COLD __attribute__((cold, noinline))
 

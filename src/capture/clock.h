@@ -10,7 +10,7 @@
 #include "base/compiler.h"
 #include "base/sys.h"
 
-extern int (*clock_vdso)(clockid_t, struct timespec *); /* NULL: none, the system call serves */
+extern HIDDEN int (*clock_vdso)(clockid_t, struct timespec *); /* NULL: none, the system call serves */
 
 void clock_init(void);
 

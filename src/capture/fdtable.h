@@ -22,7 +22,7 @@ enum fd_flags {
     FD_SHARED = 0x04, /* dup'ed: the blocking mode belongs to all descriptors with the same description */
     FD_SERVER = 0x08, /* accepted here */
     FD_NAMED = 0x10,  /* endpoint is final (connected, or a file's path is entered) */
-    FD_LOWAT = 0x20,  /* SO_RCVLOWAT is set: a receive waits for more than what is there */
+    FD_LOWAT = 0x20,  /* SO_RCVLOWAT is set: a receive waits for more than what is there, and is not tried before */
 };
 
 struct fd_entry {
@@ -36,8 +36,8 @@ struct fd_entry {
     uint32_t watched;           /* epoll descriptors: how many are in it */
 };
 
-extern struct fd_entry *fd_table;
-extern uint32_t fd_table_size;
+extern HIDDEN struct fd_entry *fd_table;
+extern HIDDEN uint32_t fd_table_size;
 
 void fdtable_init(void);
 
@@ -49,15 +49,24 @@ static inline struct fd_entry *fd_entry_at(int fd)
 /* Looks at a descriptor that is not known yet. */
 COLD void fd_learn(int fd);
 
-/* Whether a call on `fd` can wait at all: the one test that descriptors in non-blocking mode cost. */
-static inline bool fd_blocks(int fd)
+/* What is known of a descriptor, learned now if need be. Beyond the table: that it may block, and nothing may be tried.
+ */
+static inline uint16_t fd_flags(int fd)
 {
     struct fd_entry *e = fd_entry_at(fd);
     if (unlikely(!e))
-        return true;
-    if (unlikely(!(load_relaxed(&e->flags) & FD_KNOWN)))
-        fd_learn(fd);
-    return !(load_relaxed(&e->flags) & FD_NONBLOCK);
+        return FD_LOWAT;
+    uint16_t flags = load_relaxed(&e->flags);
+    if (likely(flags & FD_KNOWN))
+        return flags;
+    fd_learn(fd);
+    return load_relaxed(&e->flags);
+}
+
+/* Whether a call on `fd` can wait at all: the one test that descriptors in non-blocking mode cost. */
+static inline bool fd_blocks(int fd)
+{
+    return !(fd_flags(fd) & FD_NONBLOCK);
 }
 
 /* A new descriptor of known kind (ENDPOINT_SOCKET: endpoint found later). fd < 0: ignored. */
@@ -69,12 +78,6 @@ void fd_closed(int fd);
 void fd_closed_range(uint32_t first, uint32_t last);
 void fd_duplicated(int from, int to);
 void fd_set_lowat(int fd);
-/* Whether a receive with MSG_DONTWAIT in front gives the same as one without. */
-static inline bool fd_tries(int fd)
-{
-    const struct fd_entry *e = fd_entry_at(fd);
-    return likely(e != NULL) && !(load_relaxed(&e->flags) & FD_LOWAT);
-}
 void fd_set_nonblock(int fd, bool nonblock);
 /* epoll_ctl EPOLL_CTL_ADD, EPOLL_CTL_DEL */
 void fd_watch(int epoll, int fd, bool add);

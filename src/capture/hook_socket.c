@@ -91,23 +91,24 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
 #define RECEIVE_TRIES (MSG_NOSIGNAL | MSG_PEEK | MSG_TRUNC | MSG_CMSG_CLOEXEC)
 #define SEND_TRIES MSG_NOSIGNAL
 
-#define RECEIVE(call, fd, flags, REAL_CALL)                    \
-    if (((flags)&MSG_DONTWAIT) || !fd_blocks(fd))              \
-        return REAL_CALL(flags);                               \
-    if (likely(!((flags) & ~RECEIVE_TRIES) && fd_tries(fd))) { \
-        int saved = errno;                                     \
-        ssize_t tried = REAL_CALL((flags) | MSG_DONTWAIT);     \
-        if (tried >= 0 || errno != EAGAIN) {                   \
-            wait_none(CALL_##call, fd, tried);                 \
-            return tried;                                      \
-        }                                                      \
-        errno = saved;                                         \
-    }                                                          \
+#define RECEIVE(call, fd, flags, REAL_CALL)                             \
+    uint16_t known = (flags)&MSG_DONTWAIT ? FD_NONBLOCK : fd_flags(fd); \
+    if (known & FD_NONBLOCK)                                            \
+        return REAL_CALL(flags);                                        \
+    if (likely(!((flags) & ~RECEIVE_TRIES) && !(known & FD_LOWAT))) {   \
+        int saved = errno;                                              \
+        ssize_t tried = REAL_CALL((flags) | MSG_DONTWAIT);              \
+        if (tried >= 0 || errno != EAGAIN) {                            \
+            wait_none(CALL_##call, fd, tried);                          \
+            return tried;                                               \
+        }                                                               \
+        errno = saved;                                                  \
+    }                                                                   \
     return TIMED_FD(call, fd, REAL_CALL(flags))
 
 /* The rest of a message that did not fit at once. As in the kernel, an error after a part was taken shows at the next
  * call only. */
-static ssize_t send_rest(enum call_number call, int fd, const char *rest, size_t size, int flags, ssize_t done)
+static NOINLINE ssize_t send_rest(enum call_number call, int fd, const char *rest, size_t size, int flags, ssize_t done)
 {
     int saved = errno;
     uint64_t begin = wait_begin();
@@ -120,7 +121,15 @@ static ssize_t send_rest(enum call_number call, int fd, const char *rest, size_t
     return done + result;
 }
 
-static ssize_t send_blocking(enum call_number call, int fd, const void *buffer, size_t size, int flags)
+static NOINLINE ssize_t send_timed(enum call_number call, int fd, const void *buffer, size_t size, int flags)
+{
+    uint64_t begin = wait_begin();
+    ssize_t result = REAL(send)(fd, buffer, size, flags);
+    wait_end_fd(call, fd, begin, result);
+    return result;
+}
+
+static ALWAYS_INLINE ssize_t send_blocking(enum call_number call, int fd, const void *buffer, size_t size, int flags)
 {
     if (likely(!(flags & ~SEND_TRIES))) {
         int saved = errno;
@@ -133,10 +142,7 @@ static ssize_t send_blocking(enum call_number call, int fd, const void *buffer, 
             return send_rest(call, fd, (const char *)buffer + tried, size - (size_t)tried, flags, tried);
         errno = saved;
     }
-    uint64_t begin = wait_begin();
-    ssize_t result = REAL(send)(fd, buffer, size, flags);
-    wait_end_fd(call, fd, begin, result);
-    return result;
+    return send_timed(call, fd, buffer, size, flags);
 }
 
 EXPORT ssize_t send(int fd, const void *buffer, size_t size, int flags)

@@ -4,7 +4,6 @@
 #include "capture/slots.h"
 
 #define STARTS 1024
-#define DEFAULT_STACK (UINT64_C(2) << 20) /* glibc's where ulimit -s is unlimited */
 
 /* What the new thread needs to know; from a fixed pool, since the host's malloc is not ours to call. */
 struct start {
@@ -35,14 +34,12 @@ static void *start_thread(void *argument)
     return s.function(s.argument);
 }
 
-/* As glibc chooses it: the attribute, else RLIMIT_STACK at program start, else 2 MiB (pthread_attr_init(3)). */
 static uintptr_t stack_size(const pthread_attr_t *attributes)
 {
     size_t size = 0;
     if (attributes && REAL(pthread_attr_getstacksize)(attributes, &size) == 0 && size)
         return size;
-    const struct unwind_bounds *own = &thread_self.stack;
-    return own->high > own->low ? own->high - own->low : DEFAULT_STACK;
+    return thread_default_stack();
 }
 
 EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*function)(void *),

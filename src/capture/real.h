@@ -25,7 +25,7 @@ struct real_table {
 #undef HOOK
 };
 
-extern struct real_table real_table;
+extern HIDDEN struct real_table real_table;
 
 /* Finds one function (cold); NULL where this libc does not have it. */
 COLD void *real_resolve(enum real_index index);

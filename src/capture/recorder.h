@@ -27,7 +27,7 @@ struct recorder {
     struct writer writer;
 };
 
-extern struct recorder recorder;
+extern HIDDEN struct recorder recorder;
 
 /*
  * Whether waits are recorded. On a page of its own that the kernel clears in the child of every fork (MADV_WIPEONFORK),
@@ -37,7 +37,7 @@ struct recorder_gate {
     uint32_t open;
     char page[TRACE_PAGE - sizeof(uint32_t)];
 };
-extern struct recorder_gate recorder_gate;
+extern HIDDEN struct recorder_gate recorder_gate;
 
 static inline bool recorder_on(void)
 {

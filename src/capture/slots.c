@@ -65,7 +65,7 @@ static struct trace_counter *more_counters(const struct segment *s)
 static uint32_t key_hash(uint16_t call, uint16_t flags, uint32_t endpoint)
 {
     uint64_t key = ((uint64_t)endpoint << 32) | ((uint32_t)call << 16) | flags;
-    return (uint32_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 40);
+    return (uint32_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
 }
 
 /* Open addressing with a bounded number of probes. An unused counter has count 0; count is stored by the caller after
@@ -73,7 +73,7 @@ static uint32_t key_hash(uint16_t call, uint16_t flags, uint32_t endpoint)
 static struct trace_counter *probe(struct trace_counter *table, uint32_t size, uint16_t call, uint16_t flags,
                                    uint32_t endpoint)
 {
-    uint32_t at = key_hash(call, flags, endpoint) % size;
+    uint32_t at = (uint32_t)(((uint64_t)key_hash(call, flags, endpoint) * size) >> 32); /* a division costs more */
     for (int i = 0; i < PROBES; i++) {
         struct trace_counter *c = &table[at];
         if (c->count == 0) {

@@ -25,7 +25,9 @@ extern void *__libc_stack_end; /* ld.so: the main thread's stack at program star
 
 TLS_INITIAL_EXEC struct thread thread_self;
 
-static uintptr_t main_high;
+#define UNLIMITED_STACK (UINT64_C(2) << 20) /* glibc's default where ulimit -s is unlimited, pthread_attr_init(3) */
+
+static uintptr_t default_stack = UNLIMITED_STACK; /* of threads created without attributes: RLIMIT_STACK at start */
 
 /* glibc places the thread control block at the top of a thread's stack, so the thread pointer bounds it. */
 static uintptr_t thread_pointer(void)
@@ -40,9 +42,16 @@ void thread_init(void)
     struct rlimit limit = {8u << 20, 8u << 20};
     SYS_CALL(SYS_prlimit64, 0, RLIMIT_STACK, NULL, &limit, 0, 0);
     uint64_t size = limit.rlim_cur < MAIN_STACK_MAX ? limit.rlim_cur : MAIN_STACK_MAX;
-    main_high = (uintptr_t)__libc_stack_end;
+    uintptr_t main_high = (uintptr_t)__libc_stack_end;
+    if (limit.rlim_cur != RLIM_INFINITY)
+        default_stack = limit.rlim_cur;
     thread_self.stack = (struct unwind_bounds){main_high - size, main_high};
     thread_self.start_ns = clock_now();
+}
+
+uintptr_t thread_default_stack(void)
+{
+    return default_stack;
 }
 
 void thread_begin(uintptr_t size)

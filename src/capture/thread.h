@@ -57,7 +57,7 @@ struct thread {
     struct trace_counter *recent[THREAD_RECENT]; /* counters used last, by call; within slot */
 };
 
-extern TLS_INITIAL_EXEC struct thread thread_self;
+extern HIDDEN TLS_INITIAL_EXEC struct thread thread_self;
 
 static inline bool thread_owns(const struct thread *t, uintptr_t sp)
 {
@@ -114,6 +114,9 @@ void thread_exit(void *value);
 
 /* In the child after fork: this thread is the only one; its slot and ring were the parent's. */
 void thread_forked(struct thread *t);
+
+/* Bytes of stack that a thread gets where its creator says nothing. */
+uintptr_t thread_default_stack(void);
 
 /* At the start of a thread that the program created: its stack has `size` bytes. Without this call thread_prepare
  * guesses. */

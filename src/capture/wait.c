@@ -131,9 +131,19 @@ static void site_leave(struct thread *t, const struct wait *w, uint64_t now)
 /* ---- counting and sampling ----------------------------------------------------------------------------------------
  */
 
+/* The thread's counter, mostly the one that was used last for this call. */
+static struct trace_counter *recent_counter(struct thread *t, uint16_t call, uint16_t flags, uint32_t endpoint)
+{
+    struct trace_counter **recent = &t->recent[call % THREAD_RECENT];
+    struct trace_counter *c = *recent;
+    if (likely(c && c->call == call && c->endpoint == endpoint && c->flags == flags))
+        return c;
+    return *recent = slot_counter(t->slot, call, flags, endpoint);
+}
+
 static void count(struct thread *t, const struct wait *w, uint32_t endpoint, uint64_t duration)
 {
-    struct trace_counter *c = slot_counter(t->slot, w->call, w->flags & (WAIT_WAITSET | WAIT_SERVER_SIDE), endpoint);
+    struct trace_counter *c = recent_counter(t, w->call, w->flags & (WAIT_WAITSET | WAIT_SERVER_SIDE), endpoint);
     if (unlikely(!c)) {
         writer_lose(&recorder.writer, TRACE_LOST_RING_FULL, 1);
         return;
@@ -187,7 +197,7 @@ static bool chosen(struct thread *t, uint64_t duration)
     return true;
 }
 
-void wait_end(const struct wait *w)
+HOT void wait_end(const struct wait *w)
 {
     struct thread *t = &thread_self;
     uint64_t now = w->end_ns;
@@ -213,17 +223,16 @@ void wait_end(const struct wait *w)
     thread_leave(t);
 }
 
-/* The counter of a call that did not wait; the thread will mostly use the same one for the next such call. */
+/* The counter of a call that did not wait. */
 static NOINLINE struct trace_counter *recent_find(struct thread *t, enum call_number call, uint16_t flags,
                                                   uint32_t endpoint)
 {
     uint64_t now = clock_now();
     if (!t->slot && !thread_prepare(t, now))
         return NULL;
-    struct trace_counter *c = slot_counter(t->slot, (uint16_t)call, flags, endpoint);
+    struct trace_counter *c = recent_counter(t, (uint16_t)call, flags, endpoint);
     if (c && !c->count)
         c->first_ns = c->last_ns = now;
-    t->recent[(unsigned)call % THREAD_RECENT] = c;
     return c;
 }
 
@@ -253,7 +262,7 @@ static NOINLINE void wait_none_find(enum call_number call, int fd, long result)
 
 /* This costs every send and receive that did not wait, so the usual case, the same counter as last time, is decided by
  * comparisons alone. */
-void wait_none(enum call_number call, int fd, long result)
+HOT void wait_none(enum call_number call, int fd, long result)
 {
     struct thread *t = &thread_self;
     struct trace_counter *c = t->recent[(unsigned)call % THREAD_RECENT];

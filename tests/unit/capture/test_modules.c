@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <dlfcn.h>
+#include <search.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,17 +19,17 @@ static void known_from_the_start(void **state)
     (void)state;
     recording_begin(4 << 20);
     modules_init();
-    const struct module *own = modules_find((uintptr_t)known_from_the_start), *libc = modules_find((uintptr_t)qsort);
+    const struct module *own = modules_find((uintptr_t)known_from_the_start), *libc = modules_find((uintptr_t)lfind);
     assert_non_null(own);
     assert_non_null(libc);
     assert_ptr_not_equal(own, libc);
-    assert_ptr_equal(modules_find((uintptr_t)qsort), libc);
+    assert_ptr_equal(modules_find((uintptr_t)lfind), libc);
     assert_true(modules_own((uintptr_t)known_from_the_start));
-    assert_false(modules_own((uintptr_t)qsort));
-    assert_true((uintptr_t)qsort >= libc->start && (uintptr_t)qsort < libc->end);
+    assert_false(modules_own((uintptr_t)lfind));
+    assert_true((uintptr_t)lfind >= libc->start && (uintptr_t)lfind < libc->end);
     assert_non_null(libc->eh_frame_hdr);
     struct trace *t = recording_end();
-    const struct trace_module *m = trace_module_find(t, (uintptr_t)qsort, 0);
+    const struct trace_module *m = trace_module_find(t, (uintptr_t)lfind, 0);
     assert_non_null(m);
     assert_non_null(strstr(m->path, "/libc.so.6"));
     assert_int_equal(m->build_id_size, 20);
