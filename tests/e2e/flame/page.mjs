@@ -42,7 +42,7 @@ await browse(chromium, async (page) => {
     await page.uncheck("#idle");
     await page.getByRole("button", { name: "lock", exact: true }).click();
     near(await total(), truth.lock, "locks");
-    assert.equal(await frame("stall").count(), 0);
+    assert.equal(await frame("clock_nanosleep").count(), 0);
     await page.getByRole("button", { name: "blocked", exact: true }).click();
     assert.ok(await page.getByRole("button", { name: "offcpu", exact: true }).isDisabled());
 
