@@ -54,8 +54,8 @@ async def main():
 listener = socket.create_server(("127.0.0.1", 0))
 threads = [threading.Thread(target=worker) for _ in range(2)]
 threads += [threading.Thread(target=answer, args=(listener,)), threading.Thread(target=ask, args=(listener.getsockname(),))]
-for thread in threads:
-    thread.start()
 asyncio.run(main())
+for thread in threads:  # only now: they would make the loop wait for the interpreter's lock now and then
+    thread.start()
 for thread in threads:
     thread.join()
