@@ -109,8 +109,8 @@ class Children(unittest.TestCase):
 class LateCollector(unittest.TestCase):
     """What the collector learns late, as on a busy machine: waits belong to the program and the process that waited."""
 
-    def record(self, command):
-        """Records it while the collector stands still, from its start until it has printed "slept"."""
+    def record(self, command, traces):
+        """Records it while the collector stands still, from its start until it has printed "slept"; it ends when there are so many traces."""
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
             with Attached(program.pid) as attached:
                 attached.child.send_signal(signal.SIGSTOP)
@@ -119,7 +119,7 @@ class LateCollector(unittest.TestCase):
                 line = program.stdout.readline()
                 attached.child.send_signal(signal.SIGCONT)
                 if line:
-                    attached.until(lambda: len(list(attached.directory.glob("*.trace"))) >= 2)
+                    attached.until(lambda: len(list(attached.directory.glob("*.trace"))) >= traces)
                 program.stdin.close()
                 status = program.wait(30)
                 self.assertEqual(attached.wait(20), 0, attached.output())
@@ -128,13 +128,13 @@ class LateCollector(unittest.TestCase):
 
     def test_exec(self):
         slept = "import sys, time\nfor i in range(7): time.sleep(0.02)\nprint('slept', flush=True)\nsys.stdin.read()"
-        status, line, sleeps = self.record(["sh", "-c", 'read go; exec "$@"', "sh", PYTHON, "-c", slept])
+        status, line, sleeps = self.record(["sh", "-c", 'read go; exec "$@"', "sh", PYTHON, "-c", slept], 2)
         self.assertEqual((status, line), (0, "slept\n"))
         self.assertEqual([(row["count"], row["process"]["cmdline"].split()[0]) for row in sleeps], [(7, PYTHON)], sleeps)
 
     def test_process_id_used_again(self):
         for _ in range(5):
-            status, line, sleeps = self.record([BUILD / "tests/programs/reused"])
+            status, line, sleeps = self.record([BUILD / "tests/programs/reused"], 3)
             if status != 77:
                 break
         self.assertEqual((status, line), (0, "slept\n"))
