@@ -57,6 +57,10 @@ static const char *times_check(const union trace_event *e)
         more_ns = e->cpu.turn_start_ns;
     else if (e->header.type == EVENT_OFFCPU)
         more_ns = e->offcpu.duration_ns > e->offcpu.runqueue_ns ? e->offcpu.duration_ns : e->offcpu.runqueue_ns;
+    else if (e->header.type == EVENT_REQUEST)
+        more_ns = e->request.duration_ns;
+    else if (e->header.type == EVENT_CONNECT)
+        more_ns = e->connect.duration_ns;
     else if (e->header.type == EVENT_SYSCALL)
         more_ns = e->syscall.max_ns;
     return ns < TIME_MAX_NS && more_ns < TIME_MAX_NS ? NULL : "an event with an impossible time";
