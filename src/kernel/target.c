@@ -10,13 +10,13 @@
 #include <sys/syscall.h>
 
 #include "base/compiler.h"
-#include "kernel/images.h"
+#include "kernel/codemap.h"
+#include "kernel/list.h"
 #include "kernel/target_header.h"
 #include "trace/writer.h"
 
-#define SYSCALL_FUTEX_WAIT 455         /* Linux 6.7 */
-#define PENDING_MAX 64                 /* waits of one thread that share a stack; with more they are written without */
-#define REFRESH_NS UINT64_C(100000000) /* mappings are read again at most this often */
+#define SYSCALL_FUTEX_WAIT 455 /* Linux 6.7 */
+#define PENDING_MAX 64         /* waits of one thread that share a stack; with more they are written without */
 
 struct thread {
     uint32_t number; /* struct offcpu_head */
@@ -27,145 +27,15 @@ struct thread {
     size_t pending_count, pending_capacity;
 };
 
-struct known_image {
-    uint64_t start, end;
-    char *path;
-    bool there; /* in the latest look at the mappings */
-};
-
 struct target {
     const struct target_options *options;
     pid_t pid;
     uint64_t process_start;
     struct writer writer;
-    struct images *images;
-    uint64_t refreshed_ns;
-    uint32_t generation; /* of modules */
+    struct codemap *code;
     struct thread *threads;
     size_t thread_count, thread_capacity;
-    struct known_image *known;
-    size_t known_count, known_capacity;
-    uint64_t *ksyms; /* starts of those that the trace has */
-    size_t ksym_count, ksym_capacity;
 };
-
-/* Room for one more item; NULL: no memory, the list stays. */
-static void *list_add(void *items, size_t *count, size_t *capacity, size_t size)
-{
-    void **list = items;
-    if (*count == *capacity) {
-        size_t more = *capacity ? 2 * *capacity : 16;
-        void *larger = reallocarray(*list, more, size);
-        if (!larger)
-            return NULL;
-        *list = larger;
-        *capacity = more;
-    }
-    return memset((char *)*list + (*count)++ * size, 0, size);
-}
-
-/* ---- modules ---- */
-
-static void unload_write(struct target *t, uint64_t start, uint64_t now_ns)
-{
-    struct event_unload *e = (void *)writer_log_reserve(&t->writer, sizeof(*e), 0);
-    if (!e)
-        return;
-    e->header.time_ns = now_ns;
-    e->start = start;
-    e->unloaded = t->generation;
-    writer_log_commit(&e->header, EVENT_UNLOAD);
-}
-
-static void module_write(struct target *t, const struct image *image)
-{
-    uint32_t cursor = sizeof(struct event_module);
-    size_t length = strlen(image->path);
-    struct event_module *e = (void *)writer_log_reserve(&t->writer, cursor, (uint32_t)(length + image->build_id_size));
-    if (!e)
-        return;
-    e->header.time_ns = t->refreshed_ns;
-    e->start = image->start;
-    e->end = image->end;
-    e->bias = image->bias;
-    e->loaded = t->generation;
-    e->path = writer_log_string(&e->header, &cursor, image->path, length);
-    e->build_id = writer_log_string(&e->header, &cursor, image->build_id ? image->build_id : (const uint8_t *)"",
-                                    image->build_id_size);
-    writer_log_commit(&e->header, EVENT_MODULE);
-}
-
-static void image_take(void *context, const struct image *image)
-{
-    struct target *t = context;
-    for (size_t i = 0; i < t->known_count; i++) {
-        struct known_image *k = &t->known[i];
-        if (k->start == image->start && k->end == image->end && strcmp(k->path, image->path) == 0) {
-            k->there = true;
-            return;
-        }
-    }
-    char *path = strdup(image->path);
-    struct known_image *k = path ? list_add(&t->known, &t->known_count, &t->known_capacity, sizeof(*k)) : NULL;
-    if (!k) {
-        free(path);
-        return;
-    }
-    *k = (struct known_image){image->start, image->end, path, true};
-    module_write(t, image);
-}
-
-static void modules_refresh(struct target *t)
-{
-    t->refreshed_ns = kernel_now();
-    if (images_refresh(t->images) != 1)
-        return;
-    t->generation++;
-    for (size_t i = 0; i < t->known_count; i++)
-        t->known[i].there = false;
-    images_each(t->images, image_take, t);
-    for (size_t i = 0; i < t->known_count;) {
-        if (t->known[i].there) {
-            i++;
-            continue;
-        }
-        unload_write(t, t->known[i].start, t->refreshed_ns);
-        free(t->known[i].path);
-        t->known[i] = t->known[--t->known_count];
-    }
-}
-
-/* ---- kernel symbols ---- */
-
-static void ksym_write(struct target *t, const struct ksym *symbol)
-{
-    uint32_t cursor = sizeof(struct event_ksym);
-    size_t name = strlen(symbol->name), module = strlen(symbol->module);
-    struct event_ksym *e = (void *)writer_log_reserve(&t->writer, cursor, (uint32_t)(name + module));
-    if (!e)
-        return;
-    e->header.time_ns = kernel_now();
-    e->start = symbol->start;
-    e->end = symbol->end;
-    e->name = writer_log_string(&e->header, &cursor, symbol->name, name);
-    e->module = writer_log_string(&e->header, &cursor, symbol->module, module);
-    writer_log_commit(&e->header, EVENT_KSYM);
-}
-
-static void ksym_need(struct target *t, uint64_t pc)
-{
-    const struct ksym *symbol = ksyms_find(t->options->ksyms, pc - 1);
-    if (!symbol)
-        return;
-    for (size_t i = 0; i < t->ksym_count; i++)
-        if (t->ksyms[i] == symbol->start)
-            return;
-    uint64_t *start = list_add(&t->ksyms, &t->ksym_count, &t->ksym_capacity, sizeof(*start));
-    if (!start)
-        return;
-    *start = symbol->start;
-    ksym_write(t, symbol);
-}
 
 /* ---- threads ---- */
 
@@ -240,19 +110,18 @@ static int wait_fd(const struct offcpu_wait *wait)
 static uint32_t stack_enter(struct target *t, const struct offcpu_wait *wait, const uint64_t *user, size_t count,
                             uint16_t flags)
 {
-    uint64_t frames[STACK_MAX_NATIVE], hash = UINT64_C(0xcbf29ce484222325) ^ t->generation;
+    uint64_t frames[STACK_MAX_NATIVE], hash = UINT64_C(0xcbf29ce484222325) ^ codemap_generation(t->code);
     size_t n = 0;
-    for (size_t i = 0; i < wait->kernel_count && i < OFFCPU_KERNEL_FRAMES; i++) {
+    for (size_t i = 0; i < wait->kernel_count && i < OFFCPU_KERNEL_FRAMES; i++)
         frames[n++] = wait->kernel[i];
-        ksym_need(t, wait->kernel[i]);
-    }
     for (size_t i = 0; i < count && n < STACK_MAX_NATIVE; i++)
         frames[n++] = user[i];
     if (n == 0)
         return 0;
     for (size_t i = 0; i < n; i++)
         hash = (hash ^ frames[i]) * UINT64_C(0x100000001b3);
-    uint32_t id = writer_stack(&t->writer, hash, flags, t->generation, frames, (uint16_t)n, frames, 0);
+    codemap_need(t->code, frames, n);
+    uint32_t id = writer_stack(&t->writer, hash, flags, codemap_generation(t->code), frames, (uint16_t)n, frames, 0);
     if (!id)
         writer_lose(&t->writer, TRACE_LOST_STACKS, 1);
     return id;
@@ -323,15 +192,6 @@ void target_wait(struct target *t, const struct offcpu_wait *wait)
         *pending = *wait;
 }
 
-/* A program counter in no known image: a library was loaded, or the program is new. */
-static bool frames_known(const struct target *t, const uint64_t *frames, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        if (!images_has(t->images, frames[i]))
-            return false;
-    return true;
-}
-
 void target_stack(struct target *t, const struct offcpu_stack *stack)
 {
     uint64_t frames[STACK_MAX_NATIVE];
@@ -345,11 +205,9 @@ void target_stack(struct target *t, const struct offcpu_stack *stack)
     for (size_t i = 0; i < OFFCPU_REGISTERS; i++)
         registers[i] = stack->registers[i];
     size_t room = STACK_MAX_NATIVE - OFFCPU_KERNEL_FRAMES;
-    size_t count = images_unwind(t->images, &copy, frames, room, &complete, &truncated);
-    if (!complete && !truncated && !frames_known(t, frames, count) && kernel_now() > t->refreshed_ns + REFRESH_NS) {
-        modules_refresh(t);
-        count = images_unwind(t->images, &copy, frames, room, &complete, &truncated);
-    }
+    size_t count = images_unwind(codemap_images(t->code), &copy, frames, room, &complete, &truncated);
+    if (!complete && !truncated && codemap_refresh_for(t->code, frames, count))
+        count = images_unwind(codemap_images(t->code), &copy, frames, room, &complete, &truncated);
     if (count > 0 && thread->pending[0].syscall < 0)
         frames[0]++; /* a fault: the counter is at the instruction, not behind it as in a return address */
     pending_write(t, thread, stack->sequence, frames, count,
@@ -442,14 +300,10 @@ static int trace_create(struct target *t, struct trace_header *header)
 
 static void target_free(struct target *t)
 {
-    images_free(t->images);
+    codemap_free(t->code);
     for (size_t i = 0; i < t->thread_count; i++)
         free(t->threads[i].pending);
-    for (size_t i = 0; i < t->known_count; i++)
-        free(t->known[i].path);
     free(t->threads);
-    free(t->known);
-    free(t->ksyms);
     writer_abandon(&t->writer);
     free(t);
 }
@@ -465,13 +319,13 @@ int target_open(const struct target_options *options, pid_t pid, struct target *
     t->pid = pid;
     t->process_start = header.process_start;
     header.sample_mean_ns = options->mean_ns;
-    t->images = images_new(pid);
-    rc = t->images ? trace_create(t, &header) : -ENOMEM;
+    t->code = codemap_new(pid, &t->writer, options->ksyms);
+    rc = t->code ? trace_create(t, &header) : -ENOMEM;
     if (rc < 0) {
         target_free(t);
         return rc;
     }
-    modules_refresh(t);
+    codemap_refresh(t->code);
     *out = t;
     return 0;
 }
