@@ -211,6 +211,8 @@ static struct offcpu_stack *stack_begin(struct task_struct *task, const struct t
     return record;
 }
 
+#include "python.bpf.h"
+
 static int stack_on_return(struct bpf_map *map, void *key, void *value)
 {
     struct task_struct *task = bpf_get_current_task_btf();
@@ -218,6 +220,7 @@ static int stack_on_return(struct bpf_map *map, void *key, void *value)
     if (!thread || !thread->stack_wanted)
         return 0;
     thread->stack_wanted = false;
+    python_write(PYTHON_SLEEPABLE, task, thread, thread->sequence);
     struct offcpu_stack *record = stack_begin(task, thread, thread->sequence++);
     if (!record)
         return 0;
@@ -256,6 +259,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
     if (!thread || !thread->stack_wanted)
         return 0;
     thread->stack_wanted = false;
+    python_write(PYTHON_NOW, task, thread, thread->sequence);
     struct offcpu_stack *record = stack_begin(task, thread, thread->sequence++);
     if (!record)
         return 0;
@@ -464,8 +468,10 @@ int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct 
         return 0;
     created->number = thread_new();
     created->run = child->tgid == parent->tgid ? creator->run : run_new();
-    if (child->tgid != parent->tgid)
+    if (child->tgid != parent->tgid) {
+        python_fork(creator->run, created->run);
         head_write(OFFCPU_FORK, child, created, parent->tgid, BPF_RB_FORCE_WAKEUP);
+    }
     return 0;
 }
 
@@ -531,6 +537,7 @@ static void thread_finish(struct task_struct *task)
     total_add(task, thread, now - off, 0);
     if (!wait_write(task, thread, now - off, 0, OFFCPU_UNFINISHED))
         return;
+    python_write(PYTHON_OTHER_TASK, task, thread, thread->sequence);
     struct offcpu_stack *record = stack_begin(task, thread, thread->sequence);
     if (!record)
         return;

@@ -12,6 +12,7 @@
 #include "base/compiler.h"
 #include "kernel/codemap.h"
 #include "kernel/list.h"
+#include "kernel/python.h"
 #include "kernel/target_header.h"
 #include "trace/writer.h"
 
@@ -25,14 +26,35 @@ struct thread {
     struct trace_thread_slot *data;
     struct offcpu_wait *pending;
     size_t pending_count, pending_capacity;
+    struct frames *python; /* that belong to the next stack; NULL: never had any */
+};
+
+/* Python frames for a stack that is still to come, if `wanted`. */
+struct frames {
+    uint64_t list[STACK_MAX_PYTHON];
+    size_t count;
+    uint32_t sequence;
+    uint16_t flags;
+    bool wanted;
+};
+
+/* What a stack is made of, beside the kernel's frames of each wait. */
+struct stack_parts {
+    const uint64_t *native;
+    size_t native_count;
+    const uint64_t *python;
+    size_t python_count;
+    uint16_t flags;
 };
 
 struct target {
     const struct target_options *options;
     pid_t pid;
+    uint32_t run;
     uint64_t process_start;
     struct writer writer;
     struct codemap *code;
+    struct python *python;
     struct thread *threads;
     size_t thread_count, thread_capacity;
 };
@@ -106,22 +128,24 @@ static int wait_fd(const struct offcpu_wait *wait)
     return -1;
 }
 
-/* A stack of kernel frames, then `count` user frames. 0: there are none, or there was no room. */
-static uint32_t stack_enter(struct target *t, const struct offcpu_wait *wait, const uint64_t *user, size_t count,
-                            uint16_t flags)
+/* The wait's kernel frames, then the program's. 0: there are none, or there was no room. */
+static uint32_t stack_enter(struct target *t, const struct offcpu_wait *wait, const struct stack_parts *user)
 {
     uint64_t frames[STACK_MAX_NATIVE], hash = UINT64_C(0xcbf29ce484222325) ^ codemap_generation(t->code);
     size_t n = 0;
     for (size_t i = 0; i < wait->kernel_count && i < OFFCPU_KERNEL_FRAMES; i++)
         frames[n++] = wait->kernel[i];
-    for (size_t i = 0; i < count && n < STACK_MAX_NATIVE; i++)
-        frames[n++] = user[i];
+    for (size_t i = 0; i < user->native_count && n < STACK_MAX_NATIVE; i++)
+        frames[n++] = user->native[i];
     if (n == 0)
         return 0;
     for (size_t i = 0; i < n; i++)
         hash = (hash ^ frames[i]) * UINT64_C(0x100000001b3);
+    for (size_t i = 0; i < user->python_count; i++)
+        hash = (hash ^ user->python[i]) * UINT64_C(0x100000001b3);
     codemap_need(t->code, frames, n);
-    uint32_t id = writer_stack(&t->writer, hash, flags, codemap_generation(t->code), frames, (uint16_t)n, frames, 0);
+    uint32_t id = writer_stack(&t->writer, hash, user->flags, codemap_generation(t->code), frames, (uint16_t)n,
+                               user->python, (uint16_t)user->python_count);
     if (!id)
         writer_lose(&t->writer, TRACE_LOST_STACKS, 1);
     return id;
@@ -152,10 +176,10 @@ static void wait_write(struct target *t, struct thread *thread, const struct off
     writer_ring_commit(thread->ring);
 }
 
-/* Writes the pending waits up to `sequence` with this stack. */
-static void pending_write(struct target *t, struct thread *thread, uint32_t sequence, const uint64_t *user,
-                          size_t count, uint16_t stack_flags)
+/* Writes the pending waits up to `sequence`, those of that number with this stack. */
+static void pending_write(struct target *t, struct thread *thread, uint32_t sequence, const struct stack_parts *user)
 {
+    static const struct stack_parts none = {.native_count = 0};
     size_t kept = 0;
     for (size_t i = 0; i < thread->pending_count; i++) {
         const struct offcpu_wait *wait = &thread->pending[i];
@@ -164,8 +188,8 @@ static void pending_write(struct target *t, struct thread *thread, uint32_t sequ
             thread->pending[kept++] = *wait;
             continue;
         }
-        bool has_stack = own && count > 0;
-        uint32_t stack = stack_enter(t, wait, user, own ? count : 0, own ? stack_flags : 0);
+        bool has_stack = own && user->native_count > 0;
+        uint32_t stack = stack_enter(t, wait, own ? user : &none);
         wait_write(t, thread, wait, stack, has_stack ? 0 : OFFCPU_FLAG_NO_STACK);
     }
     thread->pending_count = kept;
@@ -173,8 +197,9 @@ static void pending_write(struct target *t, struct thread *thread, uint32_t sequ
 
 static void pending_flush(struct target *t, struct thread *thread)
 {
+    static const struct stack_parts none = {.native_count = 0};
     if (thread->pending_count)
-        pending_write(t, thread, thread->pending[thread->pending_count - 1].sequence, NULL, 0, 0);
+        pending_write(t, thread, thread->pending[thread->pending_count - 1].sequence, &none);
 }
 
 void target_wait(struct target *t, const struct offcpu_wait *wait)
@@ -192,6 +217,40 @@ void target_wait(struct target *t, const struct offcpu_wait *wait)
         *pending = *wait;
 }
 
+static void code_refreshed(struct target *t)
+{
+    const struct offcpu_interpreter *found = python_refresh(t->python, codemap_images(t->code));
+    if (found)
+        t->options->interpreter_found(t->options->context, t->run, found);
+}
+
+void target_python(struct target *t, const struct offcpu_python *python)
+{
+    const struct offcpu_head *head = &python->head;
+    struct thread *thread = thread_get(t, head->thread, head->tid, NULL, head->time_ns);
+    if (!thread)
+        return;
+    if (!thread->python)
+        thread->python = calloc(1, sizeof(*thread->python));
+    struct frames *f = thread->python;
+    if (!f)
+        return;
+    f->flags = 0;
+    f->count = python_frames(t->python, python, f->list, STACK_MAX_PYTHON, &f->flags);
+    f->sequence = python->sequence;
+    f->wanted = true;
+}
+
+static void parts_add_python(struct stack_parts *parts, struct frames *python, uint32_t sequence)
+{
+    if (!python || !python->wanted || python->sequence != sequence)
+        return;
+    parts->python = python->list;
+    parts->python_count = python->count;
+    parts->flags |= python->flags;
+    python->wanted = false;
+}
+
 void target_stack(struct target *t, const struct offcpu_stack *stack)
 {
     uint64_t frames[STACK_MAX_NATIVE];
@@ -206,12 +265,17 @@ void target_stack(struct target *t, const struct offcpu_stack *stack)
         registers[i] = stack->registers[i];
     size_t room = STACK_MAX_NATIVE - OFFCPU_KERNEL_FRAMES;
     size_t count = images_unwind(codemap_images(t->code), &copy, frames, room, &complete, &truncated);
-    if (!complete && !truncated && codemap_refresh_for(t->code, frames, count))
+    if (!complete && !truncated && codemap_refresh_for(t->code, frames, count)) {
+        code_refreshed(t);
         count = images_unwind(codemap_images(t->code), &copy, frames, room, &complete, &truncated);
+    }
     if (count > 0 && thread->pending[0].syscall < 0)
         frames[0]++; /* a fault: the counter is at the instruction, not behind it as in a return address */
-    pending_write(t, thread, stack->sequence, frames, count,
-                  (complete ? STACK_COMPLETE : 0) | (truncated ? STACK_TRUNCATED : 0));
+    struct stack_parts parts = {.native = frames,
+                                .native_count = count,
+                                .flags = (complete ? STACK_COMPLETE : 0) | (truncated ? STACK_TRUNCATED : 0)};
+    parts_add_python(&parts, thread->python, stack->sequence);
+    pending_write(t, thread, stack->sequence, &parts);
 }
 
 void target_thread_ended(struct target *t, const struct offcpu_head *exit)
@@ -301,14 +365,17 @@ static int trace_create(struct target *t, struct trace_header *header)
 static void target_free(struct target *t)
 {
     codemap_free(t->code);
-    for (size_t i = 0; i < t->thread_count; i++)
+    python_free(t->python);
+    for (size_t i = 0; i < t->thread_count; i++) {
         free(t->threads[i].pending);
+        free(t->threads[i].python);
+    }
     free(t->threads);
     writer_abandon(&t->writer);
     free(t);
 }
 
-int target_open(const struct target_options *options, pid_t pid, struct target **out)
+int target_open(const struct target_options *options, pid_t pid, uint32_t run, struct target **out)
 {
     struct trace_header header;
     int rc = target_header_read(pid, &header);
@@ -317,15 +384,18 @@ int target_open(const struct target_options *options, pid_t pid, struct target *
         return rc < 0 ? rc : -ENOMEM;
     t->options = options;
     t->pid = pid;
+    t->run = run;
     t->process_start = header.process_start;
     header.sample_mean_ns = options->mean_ns;
     t->code = codemap_new(pid, &t->writer, options->ksyms);
-    rc = t->code ? trace_create(t, &header) : -ENOMEM;
+    t->python = python_new(pid, &t->writer);
+    rc = t->code && t->python ? trace_create(t, &header) : -ENOMEM;
     if (rc < 0) {
         target_free(t);
         return rc;
     }
-    codemap_refresh(t->code);
+    if (codemap_refresh(t->code))
+        code_refreshed(t);
     *out = t;
     return 0;
 }
