@@ -231,6 +231,8 @@ static struct offcpu_stack *stack_begin(struct task_struct *task, const struct t
     return record;
 }
 
+#include "python.bpf.h"
+
 static int stack_on_return(struct bpf_map *map, void *key, void *value)
 {
     struct task_struct *task = bpf_get_current_task_btf();
@@ -238,6 +240,7 @@ static int stack_on_return(struct bpf_map *map, void *key, void *value)
     if (!thread || !thread->stack_wanted)
         return 0;
     thread->stack_wanted = false;
+    python_write(PYTHON_SLEEPABLE, task, thread, thread->sequence);
     struct offcpu_stack *record = stack_begin(task, thread, thread->sequence++);
     if (!record)
         return 0;
@@ -276,6 +279,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
     if (!thread || !thread->stack_wanted)
         return 0;
     thread->stack_wanted = false;
+    python_write(PYTHON_NOW, task, thread, thread->sequence);
     struct offcpu_stack *record = stack_begin(task, thread, thread->sequence++);
     if (!record)
         return 0;
@@ -645,8 +649,10 @@ int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct 
         return 0;
     created->wake_ns = clock_now();
     thread_begin(created, child->tgid == parent->tgid ? creator->run : run_new(), created->wake_ns);
-    if (child->tgid != parent->tgid)
+    if (child->tgid != parent->tgid) {
+        python_fork(creator->run, created->run);
         head_write(OFFCPU_FORK, child, created, parent->tgid, BPF_RB_FORCE_WAKEUP);
+    }
     return 0;
 }
 
@@ -723,6 +729,7 @@ static void thread_finish(struct task_struct *task)
     thread->flags |= OFFCPU_UNFINISHED;
     if (!wait_write(task, thread, syscall_of(task), now - thread->off_ns, 0))
         return;
+    python_write(PYTHON_OTHER_TASK, task, thread, thread->sequence);
     struct offcpu_stack *record = stack_begin(task, thread, thread->sequence);
     if (!record)
         return;

@@ -147,16 +147,19 @@ static int clock_await(struct programs *p)
     return p->skeleton->bss->clock_measured ? 0 : -ETIME;
 }
 
-int programs_watch(struct programs *p, const pid_t *pids, size_t count, uint32_t *first_run)
+uint32_t programs_runs(struct programs *p, size_t count)
+{
+    return __atomic_fetch_add(&p->skeleton->bss->last_run, (uint32_t)count, __ATOMIC_RELAXED) + 1;
+}
+
+int programs_watch(struct programs *p, const pid_t *pids, size_t count, uint32_t first_run)
 {
     int fd = bpf_map__fd(p->skeleton->maps.seeds);
     int rc = clock_await(p);
     if (rc < 0)
         return rc;
-    /* The programs give numbers too, from the same counter. */
-    *first_run = __atomic_fetch_add(&p->skeleton->bss->last_run, (uint32_t)count, __ATOMIC_RELAXED) + 1;
     for (size_t i = 0; i < count; i++) {
-        uint32_t pid = (uint32_t)pids[i], run = *first_run + (uint32_t)i;
+        uint32_t pid = (uint32_t)pids[i], run = first_run + (uint32_t)i;
         if (bpf_map_update_elem(fd, &pid, &run, BPF_ANY) < 0)
             return -errno;
     }
@@ -196,6 +199,15 @@ void programs_totals(struct programs *p, uint32_t run, programs_take_total *take
         take(context, &key, &total);
         bpf_map_delete_elem(fd, &key);
     }
+}
+
+void programs_interpreter(struct programs *p, uint32_t run, const struct offcpu_interpreter *interpreter)
+{
+    int fd = bpf_map__fd(p->skeleton->maps.interpreters);
+    if (interpreter)
+        bpf_map_update_elem(fd, &run, interpreter, BPF_ANY);
+    else
+        bpf_map_delete_elem(fd, &run);
 }
 
 uint64_t programs_lost(const struct programs *p, enum offcpu_lost cause)
