@@ -4,12 +4,15 @@
 #include <elfutils/libdwfl.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define STACK_POINTER 7
+#define PART_DISTANCE_MAX (UINT64_C(64) << 20) /* between two parts of an image: parts are aligned to 2 MiB at most */
 
 struct mapping { /* of one file, all its parts */
     uint64_t start, end, first_end, offset;
@@ -40,7 +43,9 @@ static bool path_is_image(const char *path)
 static int mapping_add(struct images *i, const struct mapping *m, const char *path)
 {
     struct mapping *last = i->count ? &i->mappings[i->count - 1] : NULL;
-    if (last && last->inode == m->inode && strcmp(last->path, path) == 0 && m->offset != 0) {
+    /* Parts of one image keep their distances; the same file may be mapped again elsewhere. */
+    if (last && last->inode == m->inode && strcmp(last->path, path) == 0 && m->offset != 0 &&
+        m->start - last->end <= PART_DISTANCE_MAX) {
         last->end = m->end;
         last->executable |= m->executable;
         return 0;
@@ -186,12 +191,22 @@ static const Dwfl_Thread_Callbacks thread_callbacks = {.next_thread = next_threa
                                                        .memory_read = memory_read,
                                                        .set_initial_registers = set_registers};
 
+static bool file_is_mapped(const char *file, const struct mapping *m)
+{
+    struct stat st;
+    return stat(file, &st) == 0 && st.st_ino == m->inode;
+}
+
 static void mapping_report(struct images *i, const struct mapping *m)
 {
-    char file[96];
+    GElf_Addr base = m->start - m->offset;
+    char file[PATH_MAX];
     snprintf(file, sizeof(file), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)i->pid, m->start, m->first_end);
-    if (!dwfl_report_elf(i->dwfl, m->path, file, -1, m->start - m->offset, false))
-        dwfl_report_elf(i->dwfl, m->path, m->path, -1, m->start - m->offset, false);
+    if (dwfl_report_elf(i->dwfl, m->path, file, -1, base, false))
+        return;
+    int n = snprintf(file, sizeof(file), "/proc/%d/root%s", (int)i->pid, m->path);
+    if (n > 0 && (size_t)n < sizeof(file) && file_is_mapped(file, m))
+        dwfl_report_elf(i->dwfl, m->path, file, -1, base, false);
 }
 
 /* Modules that are reported again the same stay as they are, with what was read of them. */
@@ -249,7 +264,16 @@ int images_refresh(struct images *i)
     return same ? 0 : modules_report(i);
 }
 
+static const struct mapping *mapping_find(const struct images *i, uint64_t pc)
+{
+    for (size_t k = 0; k < i->count; k++)
+        if (pc >= i->mappings[k].start && pc < i->mappings[k].end)
+            return &i->mappings[k];
+    return NULL;
+}
+
 struct each {
+    const struct images *images;
     images_take *take;
     void *context;
 };
@@ -267,6 +291,8 @@ static int module_take(Dwfl_Module *module, void **userdata, const char *name, D
     if (!image.elf)
         return DWARF_CB_OK;
     int size = dwfl_module_build_id(module, &build_id, &build_id_at);
+    const struct mapping *m = mapping_find(each->images, low);
+    image.inode = m ? m->inode : 0;
     image.start = low;
     image.end = high;
     image.bias = bias;
@@ -278,17 +304,28 @@ static int module_take(Dwfl_Module *module, void **userdata, const char *name, D
 
 void images_each(struct images *i, images_take *take, void *context)
 {
-    struct each each = {take, context};
+    struct each each = {i, take, context};
     if (i->dwfl)
         dwfl_getmodules(i->dwfl, module_take, &each, 0);
 }
 
 bool images_has(const struct images *i, uint64_t pc)
 {
-    for (size_t k = 0; k < i->count; k++)
-        if (pc >= i->mappings[k].start && pc < i->mappings[k].end)
-            return true;
-    return false;
+    return mapping_find(i, pc) != NULL;
+}
+
+const char *images_symbol(const struct images *i, uint64_t pc, uint64_t *start, uint64_t *end)
+{
+    GElf_Sym symbol;
+    GElf_Off offset;
+    Dwfl_Module *module = i->dwfl ? dwfl_addrmodule(i->dwfl, pc) : NULL;
+    const char *name = module ? dwfl_module_addrinfo(module, pc, &offset, &symbol, NULL, NULL, NULL) : NULL;
+    /* An address between two symbols belongs to neither, but libdwfl names the one before it. */
+    if (!name || offset >= symbol.st_size)
+        return NULL;
+    *start = pc - offset;
+    *end = *start + symbol.st_size;
+    return name;
 }
 
 struct frames {
