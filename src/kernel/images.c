@@ -191,6 +191,16 @@ static const Dwfl_Thread_Callbacks thread_callbacks = {.next_thread = next_threa
                                                        .memory_read = memory_read,
                                                        .set_initial_registers = set_registers};
 
+/* The mapping that this one repeats a part of; NULL: it is an image of its own, which begins at its file's beginning.
+   V8 does so to have its built-in code near to what it generates. */
+static const struct mapping *mapping_original(const struct images *i, const struct mapping *m)
+{
+    for (size_t k = 0; m->offset && k < i->count; k++)
+        if (i->mappings[k].inode == m->inode && !i->mappings[k].offset && strcmp(i->mappings[k].path, m->path) == 0)
+            return &i->mappings[k];
+    return NULL;
+}
+
 static bool file_is_mapped(const char *file, const struct mapping *m)
 {
     struct stat st;
@@ -218,7 +228,8 @@ static int modules_report(struct images *i)
         return -ENOMEM;
     dwfl_report_begin(i->dwfl);
     for (size_t k = 0; k < i->count; k++)
-        mapping_report(i, &i->mappings[k]);
+        if (!mapping_original(i, &i->mappings[k]))
+            mapping_report(i, &i->mappings[k]);
     if (dwfl_report_end(i->dwfl, NULL, NULL) != 0)
         return -ENOMEM;
     if (!i->attached)
@@ -278,28 +289,54 @@ struct each {
     void *context;
 };
 
+static bool image_fill(Dwfl_Module *module, struct image *image)
+{
+    GElf_Addr build_id_at;
+    const unsigned char *build_id = NULL;
+    Dwarf_Addr low = 0, high = 0, bias = 0;
+    dwfl_module_info(module, NULL, &low, &high, NULL, NULL, NULL, NULL);
+    image->elf = dwfl_module_getelf(module, &bias);
+    if (!image->elf)
+        return false;
+    int size = dwfl_module_build_id(module, &build_id, &build_id_at);
+    image->start = low;
+    image->end = high;
+    image->bias = bias;
+    image->build_id = build_id;
+    image->build_id_size = size > 0 ? (size_t)size : 0;
+    return true;
+}
+
 static int module_take(Dwfl_Module *module, void **userdata, const char *name, Dwarf_Addr start, void *context)
 {
     (void)userdata, (void)start;
     const struct each *each = context;
     struct image image = {.path = name};
-    GElf_Addr build_id_at;
-    const unsigned char *build_id = NULL;
-    Dwarf_Addr low = 0, high = 0, bias = 0;
-    dwfl_module_info(module, NULL, &low, &high, NULL, NULL, NULL, NULL);
-    image.elf = dwfl_module_getelf(module, &bias);
-    if (!image.elf)
+    if (!image_fill(module, &image))
         return DWARF_CB_OK;
-    int size = dwfl_module_build_id(module, &build_id, &build_id_at);
-    const struct mapping *m = mapping_find(each->images, low);
+    const struct mapping *m = mapping_find(each->images, image.start);
     image.inode = m ? m->inode : 0;
-    image.start = low;
-    image.end = high;
-    image.bias = bias;
-    image.build_id = build_id;
-    image.build_id_size = size > 0 ? (size_t)size : 0;
     each->take(each->context, &image);
     return DWARF_CB_OK;
+}
+
+/* The same place in the file, where it is mapped first. */
+static uint64_t address_original(const struct mapping *copy, const struct mapping *original, uint64_t pc)
+{
+    return pc - copy->start + copy->offset + original->start - original->offset;
+}
+
+static void copy_take(const struct images *i, const struct mapping *copy, const struct each *each)
+{
+    struct image image = {.path = copy->path, .inode = copy->inode};
+    const struct mapping *original = mapping_original(i, copy);
+    Dwfl_Module *module = original ? dwfl_addrmodule(i->dwfl, original->start) : NULL;
+    if (!module || !image_fill(module, &image))
+        return;
+    image.start = copy->start;
+    image.end = copy->end;
+    image.bias += copy->start - address_original(copy, original, copy->start);
+    each->take(each->context, &image);
 }
 
 void images_each(struct images *i, images_take *take, void *context)
@@ -307,6 +344,8 @@ void images_each(struct images *i, images_take *take, void *context)
     struct each each = {i, take, context};
     if (i->dwfl)
         dwfl_getmodules(i->dwfl, module_take, &each, 0);
+    for (size_t k = 0; i->dwfl && k < i->count; k++)
+        copy_take(i, &i->mappings[k], &each);
 }
 
 bool images_has(const struct images *i, uint64_t pc)
@@ -318,8 +357,10 @@ const char *images_symbol(const struct images *i, uint64_t pc, uint64_t *start, 
 {
     GElf_Sym symbol;
     GElf_Off offset;
-    Dwfl_Module *module = i->dwfl ? dwfl_addrmodule(i->dwfl, pc) : NULL;
-    const char *name = module ? dwfl_module_addrinfo(module, pc, &offset, &symbol, NULL, NULL, NULL) : NULL;
+    const struct mapping *m = mapping_find(i, pc), *original = m ? mapping_original(i, m) : NULL;
+    uint64_t there = original ? address_original(m, original, pc) : pc;
+    Dwfl_Module *module = i->dwfl ? dwfl_addrmodule(i->dwfl, there) : NULL;
+    const char *name = module ? dwfl_module_addrinfo(module, there, &offset, &symbol, NULL, NULL, NULL) : NULL;
     /* An address between two symbols belongs to neither, but libdwfl names the one before it. */
     if (!name || offset >= symbol.st_size)
         return NULL;
