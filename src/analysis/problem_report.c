@@ -90,7 +90,7 @@ static void peer_report(const struct problem *problem, struct finding *finding, 
     for (size_t i = 0; i < problem->count; i++) {
         const struct share *share = &problem->shares[i];
         bool network = kind_is_network(wait_endpoint_kind(share->row));
-        const struct peer *peer = peer_of(share->row->thread->process, share->row->endpoint, arena);
+        const struct peer *peer = peer_of(share->row->process, share->row->endpoint, arena);
         if (!peer ||
             (best && (network < best_network || (network == best_network && share->total_ns <= best->total_ns))))
             continue;
@@ -106,8 +106,7 @@ static void operation_report(const struct problem *problem, struct finding *find
     double most = -1;
     for (size_t i = 0; i < problem->count; i++) {
         const struct share *share = &problem->shares[i];
-        const struct trace_endpoint *endpoint =
-            trace_endpoint_find(share->row->thread->process->trace, share->row->endpoint);
+        const struct trace_endpoint *endpoint = model_endpoint(share->row->process, share->row->endpoint);
         if (!endpoint || endpoint->text[0] == '\0' || share->total_ns <= most ||
             (endpoint->kind != ENDPOINT_NAME && endpoint->kind != ENDPOINT_FILE && endpoint->kind != ENDPOINT_PROCESS))
             continue;
