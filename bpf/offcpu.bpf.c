@@ -29,6 +29,8 @@ const volatile bool has_task_work = false;         /* bpf_task_work_schedule_res
 
 /* Set while loaded. */
 bool finishing = false; /* the iterator captures who still waits; else it seeds */
+__u32 last_run = 0;     /* numbers given so far: struct offcpu_head */
+__u32 last_thread = 0;
 
 /* enum offcpu_cause of src/trace/format.h */
 enum { CAUSE_SYSCALL = 1, CAUSE_LOCK = 2, CAUSE_SLEEP = 3, CAUSE_DISK = 4, CAUSE_FAULT = 5 };
@@ -43,9 +45,10 @@ enum {
 };
 
 struct thread {
-    __u64 off_ns;  /* when it left the CPU to wait; 0: it did not */
-    __u64 wake_ns; /* when it was woken since; 0: not yet */
-    __s64 credit;  /* blocked time until the next recorded wait; 0: not drawn yet */
+    __u32 run, number; /* struct offcpu_head; 0: not given yet */
+    __u64 off_ns;      /* when it left the CPU to wait; 0: it did not */
+    __u64 wake_ns;     /* when it was woken since; 0: not yet */
+    __s64 credit;      /* blocked time until the next recorded wait; 0: not drawn yet */
     __u32 waker_tid;
     __s32 fd;
     __u32 sequence;
@@ -65,8 +68,8 @@ struct {
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 16384);
-    __type(key, __u32);
-    __type(value, __u8);
+    __type(key, __u32);   /* process */
+    __type(value, __u32); /* its run */
 } seeds SEC(".maps");
 
 struct {
@@ -127,6 +130,28 @@ static struct thread *thread_find(struct task_struct *task)
     return bpf_task_storage_get(&threads, task, NULL, 0);
 }
 
+static void head_fill(struct offcpu_head *head, __u32 kind, const struct task_struct *task, const struct thread *thread,
+                      __u64 time_ns)
+{
+    head->kind = kind;
+    head->pid = task->tgid;
+    head->tid = task->pid;
+    head->run = thread->run;
+    head->thread = thread->number;
+    head->other = 0;
+    head->time_ns = time_ns;
+}
+
+static __u32 run_new(void)
+{
+    return __sync_fetch_and_add(&last_run, 1) + 1;
+}
+
+static __u32 thread_new(void)
+{
+    return __sync_fetch_and_add(&last_thread, 1) + 1;
+}
+
 /* ---- the user stack ---- */
 
 static void registers_copy(__u64 *to, const struct pt_regs *from)
@@ -173,18 +198,14 @@ static void registers_copy(__u64 *to, const struct pt_regs *from)
 #define READ_NOW(to, size, from) bpf_probe_read_user((to), (size), (void *)(from))
 #define READ_SLEEPABLE(to, size, from) bpf_copy_from_user((to), (size), (void *)(from))
 
-static struct offcpu_stack *stack_begin(struct task_struct *task, __u32 sequence)
+static struct offcpu_stack *stack_begin(struct task_struct *task, const struct thread *thread, __u32 sequence)
 {
     struct offcpu_stack *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
     if (!record) {
         lose(OFFCPU_LOST_STACKS);
         return NULL;
     }
-    record->head.kind = OFFCPU_STACK;
-    record->head.pid = task->tgid;
-    record->head.tid = task->pid;
-    record->head.other = 0;
-    record->head.time_ns = bpf_ktime_get_ns();
+    head_fill(&record->head, OFFCPU_STACK, task, thread, bpf_ktime_get_ns());
     record->sequence = sequence;
     registers_copy(record->registers, (struct pt_regs *)bpf_task_pt_regs(task));
     return record;
@@ -197,7 +218,7 @@ static int stack_on_return(struct bpf_map *map, void *key, void *value)
     if (!thread || !thread->stack_wanted)
         return 0;
     thread->stack_wanted = false;
-    struct offcpu_stack *record = stack_begin(task, thread->sequence++);
+    struct offcpu_stack *record = stack_begin(task, thread, thread->sequence++);
     if (!record)
         return 0;
     STACK_FILL(record, READ_SLEEPABLE);
@@ -235,7 +256,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
     if (!thread || !thread->stack_wanted)
         return 0;
     thread->stack_wanted = false;
-    struct offcpu_stack *record = stack_begin(task, thread->sequence++);
+    struct offcpu_stack *record = stack_begin(task, thread, thread->sequence++);
     if (!record)
         return 0;
     STACK_FILL(record, READ_NOW);
@@ -247,10 +268,10 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 
 static void total_add(struct task_struct *task, const struct thread *thread, __u64 blocked, __u64 runqueue)
 {
-    struct offcpu_call key = {.tid = task->pid, .syscall = thread->syscall};
+    struct offcpu_call key = {.thread = thread->number, .syscall = thread->syscall};
     struct offcpu_total *total = bpf_map_lookup_elem(&totals, &key);
     if (!total) {
-        struct offcpu_total empty = {.pid = task->tgid};
+        struct offcpu_total empty = {.run = thread->run, .tid = task->pid};
         bpf_map_update_elem(&totals, &key, &empty, BPF_NOEXIST);
         total = bpf_map_lookup_elem(&totals, &key);
         if (!total) {
@@ -306,11 +327,7 @@ static bool wait_write(struct task_struct *task, struct thread *thread, __u64 bl
         lose(OFFCPU_LOST_WAITS);
         return false;
     }
-    wait->head.kind = OFFCPU_WAIT;
-    wait->head.pid = task->tgid;
-    wait->head.tid = task->pid;
-    wait->head.other = 0;
-    wait->head.time_ns = thread->off_ns;
+    head_fill(&wait->head, OFFCPU_WAIT, task, thread, thread->off_ns);
     wait->blocked_ns = blocked;
     wait->runqueue_ns = runqueue;
     wait->sequence = thread->sequence;
@@ -419,38 +436,49 @@ INTERRUPT(softirq_entry, soft, 1)
 
 /* ---- processes ---- */
 
-static void head_write(__u32 kind, const struct task_struct *task, __u32 other, __u64 flags)
+static void head_write(__u32 kind, const struct task_struct *task, const struct thread *thread, __u32 other,
+                       __u64 flags)
 {
     struct offcpu_head *head = bpf_ringbuf_reserve(&records, sizeof(*head), 0);
     if (!head) {
         lose(OFFCPU_LOST_WAITS);
         return;
     }
-    head->kind = kind;
-    head->pid = task->tgid;
-    head->tid = task->pid;
+    head_fill(head, kind, task, thread, bpf_ktime_get_ns());
     head->other = other;
-    head->time_ns = bpf_ktime_get_ns();
     bpf_ringbuf_submit(head, flags);
 }
 
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
-    if (!thread_find(parent))
+    struct thread *creator = thread_find(parent), *created;
+    if (!creator)
         return 0;
-    if (!bpf_task_storage_get(&threads, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE))
+    created = bpf_task_storage_get(&threads, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+    if (!created) {
         lose(OFFCPU_LOST_WAITS);
+        return 0;
+    }
+    if (created->number) /* the iterator was faster */
+        return 0;
+    created->number = thread_new();
+    created->run = child->tgid == parent->tgid ? creator->run : run_new();
     if (child->tgid != parent->tgid)
-        head_write(OFFCPU_FORK, child, parent->tgid, BPF_RB_FORCE_WAKEUP);
+        head_write(OFFCPU_FORK, child, created, parent->tgid, BPF_RB_FORCE_WAKEUP);
     return 0;
 }
 
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(sched_process_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
 {
-    if (thread_find(task))
-        head_write(OFFCPU_EXEC, task, old_pid, BPF_RB_FORCE_WAKEUP);
+    struct thread *thread = thread_find(task);
+    if (!thread)
+        return 0;
+    __u32 before = thread->run;
+    thread->run = run_new();
+    thread->number = thread_new();
+    head_write(OFFCPU_EXEC, task, thread, before, BPF_RB_FORCE_WAKEUP);
     return 0;
 }
 
@@ -463,7 +491,7 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
         return 0;
     if (has_task_work)
         bpf_map_delete_elem(&works, &tid);
-    head_write(OFFCPU_EXIT, task, 0, BPF_RB_NO_WAKEUP);
+    head_write(OFFCPU_EXIT, task, thread, 0, BPF_RB_NO_WAKEUP);
     bpf_task_storage_delete(&threads, task); /* a zombie waits for its parent: that is no wait of its own */
     return 0;
 }
@@ -473,13 +501,16 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
 static void thread_seed(struct task_struct *task)
 {
     __u32 pid = task->tgid;
-    if (!bpf_map_lookup_elem(&seeds, &pid) || thread_find(task))
+    __u32 *run = bpf_map_lookup_elem(&seeds, &pid);
+    if (!run || thread_find(task))
         return;
     struct thread *thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
     if (!thread) {
         lose(OFFCPU_LOST_WAITS);
         return;
     }
+    thread->run = *run;
+    thread->number = thread_new();
     if (!task->__state || task->on_cpu)
         return;
     wait_begin(task, thread, bpf_ktime_get_ns());
@@ -500,7 +531,7 @@ static void thread_finish(struct task_struct *task)
     total_add(task, thread, now - off, 0);
     if (!wait_write(task, thread, now - off, 0, OFFCPU_UNFINISHED))
         return;
-    struct offcpu_stack *record = stack_begin(task, thread->sequence);
+    struct offcpu_stack *record = stack_begin(task, thread, thread->sequence);
     if (!record)
         return;
     STACK_FILL(record, READ_TASK);

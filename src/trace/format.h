@@ -183,6 +183,22 @@ enum event_type {
 #define WAIT_NESTED 0x0020      /* inside another recorded call, e.g. the resolver's own sockets */
 #define WAIT_SERVER_SIDE 0x0040 /* the descriptor was accepted here: the peer is a client of ours */
 
+/* event_request.flags */
+#define REQUEST_FAILED 0x0001   /* the answer was an error */
+#define REQUEST_NOTABLE 0x0002  /* recorded whatever its duration: a sweep, a lock, a step of an iteration */
+#define REQUEST_CURSOR 0x0004   /* a step of an iteration */
+#define REQUEST_SERVER 0x0008   /* this process answered it */
+#define REQUEST_NO_REPLY 0x0010 /* none was expected: duration is 0 */
+#define REQUEST_GIVEN_UP 0x0020 /* the connection ended before the answer */
+
+/* event_connect.flags */
+#define CONNECT_PENDING 0x0001  /* the program did not wait for it: it was made in non-blocking mode */
+#define CONNECT_GIVEN_UP 0x0002 /* closed before it had succeeded or failed */
+
+/* event_protocol.flags */
+#define PROTOCOL_TLS 0x0001     /* spoken inside TLS */
+#define PROTOCOL_EARLIER 0x0002 /* recognised in the middle: the connection is older than the recording */
+
 /* event_offcpu.cause, event_syscall.cause */
 enum offcpu_cause {
     OFFCPU_CAUSE_NONE = 0,

@@ -146,6 +146,7 @@ enum call_category {
     CALL_JOIN,
     CALL_SIGNAL,
     CALL_FAULT, /* no call at all: the thread touched memory that was not there */
+    CALL_REQUEST, /* counters only: not a wait */
     CALL_UNKNOWN
 };
 /* Waits that only the kernel saw are in no library call: from here on a call's number is that of a system call

@@ -116,6 +116,100 @@ static void sample_kernel(struct trace_builder *b, const struct sample_ids *ids)
                          .hist = {64, 16}},
                .hist = {0, 1, 0, 2}};
     builder_log_raw(b, &total, sizeof(total));
+    const struct event_sched sched = {
+        .header = {EVENT_MAGIC, EVENT_SCHED, sizeof(sched), BUILDER_START + 1991 * SAMPLE_MS},
+        .begin_ns = BUILDER_START + 91 * SAMPLE_MS,
+        .oncpu_ns = 1500 * SAMPLE_MS,
+        .blocked_ns = 200 * SAMPLE_MS,
+        .runqueue_ns = 150 * SAMPLE_MS,
+        .preempted_ns = 50 * SAMPLE_MS,
+        .waits = 3,
+        .preemptions = 2,
+        .tid = WORKER,
+        .slot = 1,
+    };
+    builder_log_raw(b, &sched, sizeof(sched));
+    const struct event_wake wake = {
+        .header = {EVENT_MAGIC, EVENT_WAKE, sizeof(wake), BUILDER_START + 62 * SAMPLE_MS},
+        .wait_ns = BUILDER_START + 50 * SAMPLE_MS,
+        .wait_tid = WORKER,
+        .tid = LOOP,
+        .stack = ids->query_stack,
+        .slot = 0,
+        .flags = OFFCPU_FLAG_WAKER_SOFTIRQ,
+    };
+    builder_ring_raw(b, LOOP, &wake, sizeof(wake));
+}
+
+/* What was said on connections. */
+static void sample_requests(struct trace_builder *b, const struct sample_ids *ids)
+{
+    const uint64_t when = BUILDER_START + 70 * SAMPLE_MS;
+    const struct event_context context = {.header = {EVENT_MAGIC, EVENT_CONTEXT, sizeof(context), when},
+                                          .tid = WORKER,
+                                          .slot = 1,
+                                          .operation = 2,
+                                          .serving = 1};
+    const struct event_request request = {
+        .header = {EVENT_MAGIC, EVENT_REQUEST, sizeof(request), when},
+        .duration_ns = 4 * SAMPLE_MS,
+        .tid = WORKER,
+        .slot = 1,
+        .stack = ids->sleep_stack,
+        .operation = 2,
+        .key = 1,
+        .elements = 100000,
+        .bytes = 1 << 20,
+        .detail2 = 77,
+        .first_part = 65535,
+        .flags = REQUEST_NOTABLE | REQUEST_CURSOR,
+    };
+    const struct event_connect connect = {
+        .header = {EVENT_MAGIC, EVENT_CONNECT, sizeof(connect), when + SAMPLE_MS},
+        .duration_ns = 3 * SAMPLE_MS,
+        .weight = 1,
+        .tid = WORKER,
+        .slot = 1,
+        .endpoint = ids->database,
+        .fd = 9,
+        .error = ECONNREFUSED,
+        .flags = CONNECT_PENDING,
+    };
+    builder_ring_raw(b, WORKER, &context, sizeof(context));
+    builder_ring_raw(b, WORKER, &request, sizeof(request));
+    builder_ring_raw(b, WORKER, &connect, sizeof(connect));
+    struct {
+        struct event_operation event;
+        char text[8];
+    } operation = {.event = {.header = {EVENT_MAGIC, EVENT_OPERATION, sizeof(operation), when},
+                             .id = 2,
+                             .endpoint = ids->database,
+                             .protocol = 1,
+                             .role = ROLE_CLIENT,
+                             .verb = {40, 4}},
+                   .text = "SCAN"};
+    builder_log_raw(b, &operation, sizeof(operation));
+    struct {
+        struct event_key event;
+        char text[8];
+    } key = {.event = {{EVENT_MAGIC, EVENT_KEY, sizeof(key), when}, 0x1234, 1, {32, 7}}, .text = "meta::*"};
+    builder_log_raw(b, &key, sizeof(key));
+    struct {
+        struct event_protocol event;
+        char text[8];
+    } protocol = {.event = {.header = {EVENT_MAGIC, EVENT_PROTOCOL, sizeof(protocol), when},
+                            .endpoint = ids->database,
+                            .protocol = 1,
+                            .flags = PROTOCOL_TLS,
+                            .name = {32, 5}},
+                  .text = "cache"};
+    builder_log_raw(b, &protocol, sizeof(protocol));
+    struct {
+        struct event_address event;
+        char text[16];
+    } address = {.event = {{EVENT_MAGIC, EVENT_ADDRESS, sizeof(address), when}, {24, 5}, {29, 9}},
+                 .text = "cache127.0.0.1"};
+    builder_log_raw(b, &address, sizeof(address));
 }
 
 struct trace_builder *sample_build(void)
@@ -137,6 +231,7 @@ struct trace_builder *sample_build(void)
     sample_loop(b, &ids);
     sample_worker(b, &ids);
     sample_kernel(b, &ids);
+    sample_requests(b, &ids);
     builder_time(b, BUILDER_START + 500 * SAMPLE_MS);
     builder_fork(b, 77);
     builder_note(b, 1, "Python 3.99 is not known: native frames only");
