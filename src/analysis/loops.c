@@ -35,11 +35,11 @@ static uint64_t oncpu_of(const struct model_thread *thread, const struct loop_ti
     return smaller(round_whole((rate < 1 ? rate : 1) * (double)times->wall_ns), rest);
 }
 
-/* Whether the kernel's recording covers the loop's life. */
+/* Whether the kernel's recording covers the loop's life, and says how long the thread was on CPU. */
 static bool kernel_covers(const struct model_thread *thread)
 {
     const struct model_process *kernel = thread->process->kernel ? thread->process : thread->process->beside;
-    if (!thread->kernel.seen || !kernel)
+    if (!thread->kernel.seen || thread->kernel.life_oncpu_ns == 0 || !kernel)
         return false;
     const struct trace_info *info = kernel->source->info;
     uint64_t begin = info->start_mono_ns > thread->loop_first_ns ? info->start_mono_ns : thread->loop_first_ns;
@@ -47,23 +47,20 @@ static bool kernel_covers(const struct model_thread *thread)
     return end > begin && (double)(end - begin) >= COVERED_SHARE * (double)thread_wall_ns(thread);
 }
 
-/* Off the CPU the thread was as long as the kernel says; the rest is shared out between CPU and run queue by the
-   thread's CPU time. Without that, what is known of the run queue is what came after waits. */
+/* Off the CPU the thread was as long as the kernel says; the rest is shared out between CPU and run queue as in all of
+   the thread's recorded life, which begins before the loop's. */
 static void times_from_kernel(const struct model_thread *thread, struct loop_times *times)
 {
-    uint64_t wall = times->wall_ns;
-    const struct trace_thread_slot *slot = thread->source->slot;
-    bool cpu_known = slot->cpu_last_at_ns > slot->cpu_first_at_ns;
-    times->idle_ns = smaller(round_whole(thread->kernel.idle_ns), wall);
-    times->blocked_ns = smaller(round_whole(thread->kernel.blocked_ns), wall - times->idle_ns);
-    uint64_t rest = wall - times->idle_ns - times->blocked_ns;
-    times->runnable_ns = smaller(round_whole(thread->kernel.runqueue_ns), rest);
-    if (cpu_known) {
-        times->oncpu_ns = oncpu_of(thread, times);
-        times->runnable_ns = rest - times->oncpu_ns;
-    } else {
-        times->oncpu_ns = rest - times->runnable_ns;
-    }
+    const struct thread_kernel *kernel = &thread->kernel;
+    double life = (double)kernel->life_oncpu_ns + (double)kernel->life_runnable_ns;
+    times->idle_ns = smaller(round_whole(kernel->idle_ns), times->wall_ns);
+    times->blocked_ns = smaller(round_whole(kernel->blocked_ns), times->wall_ns - times->idle_ns);
+    uint64_t rest = times->wall_ns - times->idle_ns - times->blocked_ns;
+    uint64_t after_waits = smaller(round_whole(kernel->runqueue_ns), rest);
+    times->runnable_ns = round_whole((double)rest * (double)kernel->life_runnable_ns / life);
+    if (times->runnable_ns < after_waits)
+        times->runnable_ns = after_waits;
+    times->oncpu_ns = rest - times->runnable_ns;
     times->runtime_ns = smaller(times->runtime_ns, times->blocked_ns);
     times->exact = true;
 }

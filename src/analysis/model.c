@@ -266,11 +266,24 @@ static void wait_take(struct model *model, const struct merged *merged)
         waits_add_kernel(&model->waits, &merged->wait, merged->offcpu, merged->weight);
 }
 
+static void sched_take(struct model_process *process, const struct event_sched *sched)
+{
+    struct model_thread *sleeper = model_thread_find(process, sched->slot, sched->tid);
+    if (!sleeper)
+        return;
+    struct thread_kernel *kernel = &merge_thread(sleeper)->kernel;
+    kernel->seen = true;
+    kernel->life_oncpu_ns += sched->oncpu_ns;
+    kernel->life_runnable_ns += sched->runqueue_ns + sched->preempted_ns;
+}
+
 void model_event(struct model *model, struct source *source, const union trace_event *event)
 {
     model->wait = merge_event(model->merge, source, event);
     if (model->wait->kind != MERGED_NONE)
         wait_take(model, model->wait);
+    else if (event->header.type == EVENT_SCHED)
+        sched_take(model_process_of(model, source), &event->sched);
     else if (event->header.type == EVENT_SYSCALL)
         syscalls_add(model, source, &event->syscall);
 }

@@ -50,6 +50,8 @@ struct model_thread {
         bool seen;
         double idle_ns, blocked_ns; /* off the CPU until woken: in the loop's own wait, and elsewhere */
         double runqueue_ns;         /* from then until there was a CPU */
+        /* Of all its recorded life, exact; 0: not in the trace. runnable: with preemptions. */
+        uint64_t life_oncpu_ns, life_runnable_ns;
     } kernel;
 
     /* Event loops only: */

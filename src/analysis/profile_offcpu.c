@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "analysis/profile_offcpu.h"
 
+#include "analysis/waker.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #define WAKER_FLAGS (OFFCPU_FLAG_UNFINISHED | OFFCPU_FLAG_WAKER_IRQ | OFFCPU_FLAG_WAKER_SOFTIRQ)
-
-static bool boot_is_same(const struct model_process *a, const struct model_process *b)
-{
-    return strcmp(a->source->info->boot_id, b->source->info->boot_id) == 0;
-}
 
 void profile_offcpu_free(struct profile_offcpu *offcpu)
 {
@@ -92,52 +89,16 @@ void profile_offcpu_add(struct profile_offcpu *offcpu, const struct merged *merg
     stretch_add(offcpu, &key, merged, 0, event->duration_ns);
 }
 
-static const struct model_thread *thread_of(const struct model_process *process, uint32_t tid)
-{
-    for (size_t i = 0; i < process->thread_count; i++) {
-        if (process->threads[i].tid == tid)
-            return &process->threads[i];
-    }
-    return NULL;
-}
-
-/* The waker among all threads that were recorded, those of the sleeper's own process first. NULL: not recorded. */
-static const struct model_thread *waker_find(const struct model *model, const struct offcpu_row *row)
-{
-    const struct model_process *own = row->thread->process;
-    const struct model_thread *thread = thread_of(own, row->waker);
-    for (size_t i = 0; i < model->process_count && !thread; i++) {
-        if (boot_is_same(&model->processes[i], own))
-            thread = thread_of(&model->processes[i], row->waker);
-    }
-    return thread;
-}
-
-/* Whether nobody but the hardware can have ended the wait. Deferred work after a disk's interrupt runs in whatever
-   thread it meets; that of a network's is often done by the very sender. */
-static bool waker_is_hardware(const struct offcpu_row *row)
-{
-    bool disk = row->cause == OFFCPU_CAUSE_DISK || row->cause == OFFCPU_CAUSE_FAULT;
-    if (row->flags & OFFCPU_FLAG_WAKER_IRQ)
-        return true;
-    return (row->flags & OFFCPU_FLAG_WAKER_SOFTIRQ) && (disk || row->waker == 0);
-}
-
 static const char *waker_text(const struct model *model, const struct offcpu_row *row, struct arena *arena)
 {
     if (row->flags & OFFCPU_FLAG_UNFINISHED)
         return "[not woken before the recording ended]";
-    if (waker_is_hardware(row))
+    if (waker_is_hardware(row->waker, row->flags, row->cause))
         return "[woken by a timer or a device]";
     if (row->waker == 0)
         return "[woken by an unknown thread]";
-    const struct model_thread *waker = waker_find(model, row);
     const char *how = row->flags & OFFCPU_FLAG_WAKER_SOFTIRQ ? "in an interrupt, perhaps by" : "by";
-    if (!waker)
-        return arena_format(arena, "[woken %s thread %u]", how, row->waker);
-    if (waker->process->source->info->pid == row->thread->process->source->info->pid)
-        return arena_format(arena, "[woken %s %s (%u)]", how, waker->name, row->waker);
-    return arena_format(arena, "[woken %s %s %s (%u)]", how, waker->process->name, waker->name, row->waker);
+    return arena_format(arena, "[woken %s %s]", how, waker_name(model, row->thread->process, row->waker, arena));
 }
 
 const char *profile_offcpu_leaf(const struct profile_offcpu *offcpu, const struct offcpu_row *row, struct arena *arena)

@@ -274,7 +274,7 @@ static void evidence_fill(const struct problem *problem, const struct problem_pa
     evidence_time(finding, "loop_wall_ns", wall);
     evidence_time(finding, "loop_idle_ns", part->thread->idle_ns < wall ? part->thread->idle_ns : wall);
     evidence_count(finding, "before_first_turn", round_whole(before));
-    problem_evidence(problem, finding, findings);
+    problem_evidence(problem, model, finding, findings);
     evidence_time(finding, "gil_wait_ns", runtime_wait(model, part->thread));
 }
 
