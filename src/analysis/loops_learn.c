@@ -261,9 +261,18 @@ static uint64_t site_span(const struct trace_site *site)
     return site->last_ns > site->first_ns ? site->last_ns - site->first_ns : 0;
 }
 
+/* A busy loop hardly waits, and calls that do not wait are not seen through the kernel: there one wait in a loop's library
+   is enough. */
+static uint64_t turns_min(const struct candidate *candidate)
+{
+    bool kernel = candidate->site->endpoint >= KERNEL_ENDPOINT;
+    return kernel && candidate->class == SITE_LOOP ? 0 : LOOP_TURNS_MIN;
+}
+
 static bool candidate_qualifies(const struct candidate *candidate)
 {
-    if (candidate->class == SITE_NO_LOOP || candidate->site->turns < LOOP_TURNS_MIN || candidate->thread->tid == 0)
+    if (candidate->class == SITE_NO_LOOP || candidate->site->turns < turns_min(candidate) ||
+        candidate->thread->tid == 0)
         return false;
     return candidate->class == SITE_LOOP ||
            (candidate->site->max_fds >= 2 && site_span(candidate->site) >= LOOP_SPAN_MIN_NS &&
