@@ -261,8 +261,8 @@ static uint64_t site_span(const struct trace_site *site)
     return site->last_ns > site->first_ns ? site->last_ns - site->first_ns : 0;
 }
 
-/* A busy loop hardly waits, and calls that do not wait are not seen through the kernel: there one wait in a loop's library
-   is enough. */
+/* A busy loop hardly waits, and calls that do not wait are not seen through the kernel: there one wait in a loop's
+   library is enough. */
 static uint64_t turns_min(const struct candidate *candidate)
 {
     bool kernel = candidate->site->endpoint >= KERNEL_ENDPOINT;
