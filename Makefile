@@ -50,16 +50,17 @@ SHIM_LDFLAGS := -shared -Wl,-soname,libcprobe.so -Wl,-z,relro -Wl,-z,now -Wl,--n
     $(addprefix -Wl$(comma)--version-script=,$(SHIM_MAP))
 
 # What each folder may use; scripts/check-layers holds the #include lines to the same order.
-FOLDERS := base trace wire capture kernel analysis store report cli
+FOLDERS := base python trace wire capture kernel analysis store report cli
 USES_base := base
+USES_python := python
 USES_trace := trace base
 USES_wire := wire base
-USES_capture := capture wire trace base
-USES_kernel := kernel trace base
+USES_capture := capture wire python trace base
+USES_kernel := kernel python trace base
 USES_analysis := analysis wire trace base
 USES_store := store $(USES_analysis)
 USES_report := report $(USES_analysis)
-USES_cli := cli report store kernel $(USES_analysis)
+USES_cli := cli report store kernel python $(USES_analysis)
 
 sources = $(filter-out %.bpf.c src/kernel/$(if $(filter 1,$(BPF)),programs_absent,programs).c,$(wildcard src/$(1)/*.c))
 objects = $(patsubst %.c,$(O)/obj/%.o,$(filter-out src/cli/main.c,$(call sources,$(1)))) $(MADE_$(1))
@@ -67,7 +68,7 @@ objects = $(patsubst %.c,$(O)/obj/%.o,$(filter-out src/cli/main.c,$(call sources
 MADE_report := $(O)/made/pprof.pb-c.o $(O)/made/page.o
 archives = $(patsubst %,$(O)/lib%.a,$(1))
 
-SHIM_SOURCES := $(call sources,base) $(call sources,capture) $(call sources,wire) $(filter-out src/trace/reader%,$(wildcard src/trace/writer*.c))
+SHIM_SOURCES := $(call sources,base) $(call sources,capture) $(call sources,python) $(call sources,wire) $(filter-out src/trace/reader%,$(wildcard src/trace/writer*.c))
 SHIM_OBJECTS := $(SHIM_SOURCES:%.c=$(O)/shim/%.o)
 
 UNIT_SOURCES := $(wildcard tests/unit/*/test_*.c)

@@ -287,7 +287,8 @@ static int module_take(Dwfl_Module *module, void **userdata, const char *name, D
     const unsigned char *build_id = NULL;
     Dwarf_Addr low = 0, high = 0, bias = 0;
     dwfl_module_info(module, NULL, &low, &high, NULL, NULL, NULL, NULL);
-    if (!dwfl_module_getelf(module, &bias))
+    image.elf = dwfl_module_getelf(module, &bias);
+    if (!image.elf)
         return DWARF_CB_OK;
     int size = dwfl_module_build_id(module, &build_id, &build_id_at);
     image.start = low;

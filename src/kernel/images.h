@@ -9,6 +9,7 @@
 #ifndef CPROBE_KERNEL_IMAGES_H
 #define CPROBE_KERNEL_IMAGES_H
 
+#include <libelf.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@ struct image {
     const char *path;          /* as the process sees it; " (deleted)" behind it where it was */
     const uint8_t *build_id;
     size_t build_id_size;
+    Elf *elf; /* the file */
 };
 
 /* NULL: no memory. Knows nothing before images_refresh. */
