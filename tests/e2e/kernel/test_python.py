@@ -86,7 +86,8 @@ class Servers(Frames):
         waits = self.record("asyncio_server.py", "/", HANDLER="time_sleep")
         sleeps = [wait for wait in waits if wait["cause"].endswith("sleep")]
         self.assertGreater(len(sleeps), 200)
-        self.assertEqual([wait for wait in sleeps if names(wait)[0] != "time_sleep"], [])
+        elsewhere = [wait for wait in sleeps if names(wait)[0] != "time_sleep"]
+        self.assertLessEqual(len(elsewhere) / len(sleeps), 0.01, elsewhere[:1])
 
 
 class BothSides(unittest.TestCase):
