@@ -22,7 +22,7 @@ struct cfs_rq___group {
     struct rq *rq;
 } __attribute__((preserve_access_index));
 struct sched_info___delay {
-    unsigned long long run_delay, last_queued;
+    unsigned long long run_delay, last_arrival, last_queued;
 } __attribute__((preserve_access_index));
 
 static bool clock_is_free(void)
@@ -33,7 +33,7 @@ static bool clock_is_free(void)
 
 static bool delay_is_known(void)
 {
-    return bpf_core_field_exists(struct sched_info___delay, run_delay) &&
+    return clock_is_free() && bpf_core_field_exists(struct sched_info___delay, run_delay) &&
            bpf_core_field_exists(struct sched_info___delay, last_queued);
 }
 
@@ -70,6 +70,13 @@ static __u64 queued_until(const struct task_struct *task, __u64 now)
     const struct sched_info___delay *info = (const void *)&task->sched_info;
     __u64 since = info->last_queued;
     return info->run_delay + (since && since < now ? now - since : 0);
+}
+
+/* When it last got a CPU. */
+static __u64 arrived_at(const struct task_struct *task)
+{
+    const struct sched_info___delay *info = (const void *)&task->sched_info;
+    return info->last_arrival;
 }
 
 #endif

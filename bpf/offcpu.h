@@ -24,6 +24,7 @@ enum offcpu_record_kind {
     OFFCPU_PYTHON = 6, /* python.h */
     OFFCPU_TOTAL = 7,  /* totals of a thread in one system call; its others may be in the map `totals` */
     OFFCPU_SCHED = 8,  /* where a thread's time went, until now */
+    OFFCPU_WAKE = 9, /* a struct offcpu_wait: the thread has ended the wait of thread `other` that began at woken_ns */
 };
 
 /* offcpu_wait.flags */
@@ -50,6 +51,7 @@ struct offcpu_wait {
     struct offcpu_head head;
     __u64 blocked_ns;  /* until it was woken */
     __u64 runqueue_ns; /* from then on until it ran */
+    __u64 woken_ns;    /* OFFCPU_WAKE: see there */
     __u32 sequence;    /* of its stack */
     __u32 waker_tid;   /* 0: no thread */
     __s32 fd;          /* first argument of the system call */

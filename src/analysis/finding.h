@@ -67,12 +67,15 @@ struct blocked_by {
     uint64_t total_ns, count;
 };
 
-enum loop_verdict { LOOP_IDLE, LOOP_BLOCKED, LOOP_SATURATED };
+/* Starved: it could have run, but others had the CPUs. */
+enum loop_verdict { LOOP_IDLE, LOOP_BLOCKED, LOOP_SATURATED, LOOP_STARVED };
 struct loop {
     struct process_info process;
     struct thread_info thread;
     const char *kind; /* libev, gevent, libuv, uvloop, asyncio, node, epoll, poll, select … */
     uint64_t wall_ns, idle_ns, oncpu_ns, blocked_ns, turns, turn_p99_ns, turn_max_ns;
+    uint64_t runnable_ns; /* waited for a CPU */
+    bool runnable_known;  /* recorded through the kernel: runnable_ns holds, and the four parts add up to wall_ns */
     enum loop_verdict verdict;
     struct blocked_by *blocked_by; /* most first */
     size_t blocked_by_count;
@@ -83,6 +86,11 @@ struct endpoint {
     uint64_t connects, calls, wait_ns, bytes_in, bytes_out;
 };
 
+/* Waits of at least half of end_ns and shorter than it; UINT64_MAX: all longer ones. */
+struct syscall_bucket {
+    uint64_t end_ns, count;
+};
+
 /* All waits of one thread in one system call, as the kernel counted them. */
 struct syscall_row {
     struct process_info process;
@@ -90,7 +98,9 @@ struct syscall_row {
     const char *name;  /* "futex"; "(page fault)" */
     const char *cause; /* "syscall", "lock", "sleep", "fault" */
     uint64_t count, total_ns, max_ns, p99_ns;
-    uint64_t runqueue_ns; /* waiting for a CPU after having been woken; not in total_ns */
+    uint64_t runqueue_ns;             /* waiting for a CPU after having been woken; not in total_ns */
+    struct syscall_bucket *histogram; /* by length; without those that are empty */
+    size_t histogram_count;
 };
 
 struct process_row {

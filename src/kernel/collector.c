@@ -144,6 +144,7 @@ static void record_take(void *context, const struct offcpu_head *head, size_t si
     struct target *t;
     switch (head->kind) {
     case OFFCPU_WAIT:
+    case OFFCPU_WAKE:
         t = size >= sizeof(struct offcpu_wait) ? target_of(c, head) : NULL;
         if (t)
             target_wait(t, (const struct offcpu_wait *)head);

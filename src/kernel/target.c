@@ -151,6 +151,22 @@ static uint32_t stack_enter(struct target *t, const struct offcpu_wait *wait, co
     return id;
 }
 
+static void wake_write(struct target *t, struct thread *thread, const struct offcpu_wait *wake, uint32_t stack)
+{
+    struct event_wake *e = writer_ring_reserve(&t->writer, &thread->ring, thread->slot);
+    if (!e)
+        return;
+    memset(e, 0, sizeof(*e));
+    e->header = (struct event_header){EVENT_MAGIC, EVENT_WAKE, sizeof(*e), wake->head.time_ns};
+    e->wait_ns = wake->woken_ns;
+    e->wait_tid = wake->head.other;
+    e->tid = thread->tid;
+    e->stack = stack;
+    e->slot = thread->slot;
+    e->flags = wake->flags;
+    writer_ring_commit(thread->ring);
+}
+
 static void wait_write(struct target *t, struct thread *thread, const struct offcpu_wait *wait, uint32_t stack,
                        uint16_t flags)
 {
@@ -190,7 +206,10 @@ static void pending_write(struct target *t, struct thread *thread, uint32_t sequ
         }
         bool has_stack = own && user->native_count > 0;
         uint32_t stack = stack_enter(t, wait, own ? user : &none);
-        wait_write(t, thread, wait, stack, has_stack ? 0 : OFFCPU_FLAG_NO_STACK);
+        if (wait->head.kind == OFFCPU_WAKE)
+            wake_write(t, thread, wait, stack);
+        else
+            wait_write(t, thread, wait, stack, has_stack ? 0 : OFFCPU_FLAG_NO_STACK);
     }
     thread->pending_count = kept;
 }

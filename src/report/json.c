@@ -172,7 +172,7 @@ static json_t *blocked_by_new(const struct blocked_by *blocked)
 static json_t *loop_new(const struct loop *loop)
 {
     static const char *const verdicts[] = {
-        [LOOP_IDLE] = "idle", [LOOP_BLOCKED] = "blocked", [LOOP_SATURATED] = "saturated"};
+        [LOOP_IDLE] = "idle", [LOOP_BLOCKED] = "blocked", [LOOP_SATURATED] = "saturated", [LOOP_STARVED] = "starved"};
     json_t *blocked_by = json_array();
     for (size_t i = 0; i < loop->blocked_by_count; i++)
         blocked_by = append(blocked_by, blocked_by_new(&loop->blocked_by[i]));
@@ -185,6 +185,7 @@ static json_t *loop_new(const struct loop *loop)
     o = with(o, "idle_ns", number_new(loop->idle_ns));
     o = with(o, "oncpu_ns", number_new(loop->oncpu_ns));
     o = with(o, "blocked_ns", number_new(loop->blocked_ns));
+    o = with(o, "runnable_ns", loop->runnable_known ? number_new(loop->runnable_ns) : json_null());
     o = with(o, "turns", number_new(loop->turns));
     o = with(o, "turn_p99_ns", number_new(loop->turn_p99_ns));
     o = with(o, "turn_max_ns", number_new(loop->turn_max_ns));
@@ -252,6 +253,19 @@ static json_t *processes_new(const struct report *report)
     return array;
 }
 
+/* [upper bound in ns, how many]; null: no bound */
+static json_t *histogram_new(const struct syscall_row *row)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < row->histogram_count; i++) {
+        const struct syscall_bucket *bucket = &row->histogram[i];
+        json_t *pair = json_array();
+        pair = append(pair, bucket->end_ns == UINT64_MAX ? json_null() : number_new(bucket->end_ns));
+        array = append(array, append(pair, number_new(bucket->count)));
+    }
+    return array;
+}
+
 static json_t *syscall_new(const struct syscall_row *row)
 {
     json_t *o = json_object();
@@ -263,7 +277,8 @@ static json_t *syscall_new(const struct syscall_row *row)
     o = with(o, "total_ns", number_new(row->total_ns));
     o = with(o, "max_ns", number_new(row->max_ns));
     o = with(o, "p99_ns", number_new(row->p99_ns));
-    return with(o, "runqueue_ns", number_new(row->runqueue_ns));
+    o = with(o, "runqueue_ns", number_new(row->runqueue_ns));
+    return with(o, "histogram", histogram_new(row));
 }
 
 static json_t *syscalls_new(const struct report *report)
