@@ -62,6 +62,24 @@ class Threads(Frames):
         self.assert_threads(self.record(PYTHON, "--every-sys-exit"))
 
 
+class Deep(Frames):
+    def assert_deep(self, *options):
+        with Process([PYTHON, PROGRAMS / "python_deep.py"]) as program:
+            program.until(lambda: "ready" in program.output())
+            with Attached(program.pid, "-d", "1", *options) as attached:
+                self.assertEqual(attached.wait(40), 0, attached.output())
+        waits = attached.events("offcpu")
+        self.assert_share(waits, 20)
+        for wait in waits:
+            self.assertEqual(names(wait), ["Layer.__call__"] * 80 + ["<module>"])
+
+    def test_more_than_one_record_holds(self):
+        self.assert_deep()
+
+    def test_at_the_end_of_system_calls(self):
+        self.assert_deep("--every-sys-exit")
+
+
 class Servers(Frames):
     def record(self, program, path, **settings):
         port = free_port()
