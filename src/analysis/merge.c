@@ -116,8 +116,7 @@ static bool inside_was_on(const struct model_process *inside, uint64_t time_ns)
 }
 
 /* A call that the recorder timed, although no recorded wait says so: too short to be sampled, or overwritten since.
-   What
-   never came back to it, because the recording or the thread ended, it has not counted. */
+   What never came back to it, because the recording or the thread ended, it has not counted. */
 static bool was_counted(const struct kernel_side *side, const struct kernel_stack *stack,
                         const struct event_offcpu *event)
 {
