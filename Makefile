@@ -50,14 +50,15 @@ SHIM_LDFLAGS := -shared -Wl,-soname,libcprobe.so -Wl,-z,relro -Wl,-z,now -Wl,--n
     $(addprefix -Wl$(comma)--version-script=,$(SHIM_MAP))
 
 # What each folder may use; scripts/check-layers holds the #include lines to the same order.
-FOLDERS := base python trace wire capture kernel analysis store report cli
+FOLDERS := base python jit trace wire capture kernel analysis store report cli
 USES_base := base
 USES_python := python
+USES_jit := jit
 USES_trace := trace base
 USES_wire := wire base
 USES_capture := capture wire python trace base
-USES_kernel := kernel python trace base
-USES_analysis := analysis wire trace base
+USES_kernel := kernel python jit trace base
+USES_analysis := analysis jit wire trace base
 USES_store := store $(USES_analysis)
 USES_report := report $(USES_analysis)
 USES_cli := cli report store kernel python $(USES_analysis)
@@ -85,7 +86,7 @@ PROGRAMS := $(PROGRAM_C:%.c=$(O)/%) $(PROGRAM_STATIC:%.static.c=$(O)/%) $(PROGRA
 BENCH_PROGRAMS := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/*.c))
 
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_OBJECTS := $(patsubst %.c,$(O)/fuzz/%.o,$(foreach f,base trace wire analysis,$(call sources,$(f))))
+FUZZ_OBJECTS := $(patsubst %.c,$(O)/fuzz/%.o,$(foreach f,base jit trace wire analysis,$(call sources,$(f))))
 
 .PHONY: bpf-note all tests unit programs check lint demo fuzz bench install clean help cprobe libcprobe.so
 .DELETE_ON_ERROR:

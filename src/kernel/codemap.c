@@ -4,16 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/addresses.h"
+#include "kernel/generated.h"
+#include "kernel/here.h"
 #include "kernel/list.h"
 #include "kernel/target_header.h"
 #include "trace/format.h"
 
-#define REFRESH_NS UINT64_C(100000000) /* mappings are read again at most this often */
+#define REFRESH_NS UINT64_C(100000000)   /* mappings are read again at most this often */
+#define GENERATED_NS UINT64_C(500000000) /* and the names of generated code */
+#define SYMBOL_NAME_MAX 4096u
 
 struct known_image {
     uint64_t start, end;
     char *path;
     bool there; /* in the latest look at the mappings */
+    bool named; /* the reader will not have this file: its functions are named in the trace */
 };
 
 struct codemap {
@@ -24,9 +30,18 @@ struct codemap {
     uint32_t generation; /* of modules */
     struct known_image *known;
     size_t known_count, known_capacity;
-    uint64_t *ksyms; /* starts of those that the trace has */
-    size_t ksym_count, ksym_capacity;
+    struct addresses needed, named;               /* of the process: in its stacks; functions that the trace has */
+    struct addresses kernel_needed, kernel_named; /* the same of the kernel, where nothing changes */
+    struct generated *generated;
+    uint64_t generated_ns; /* when its names were read */
 };
+
+/* Addresses may mean something else from now on. */
+static void needed_clear(struct codemap *c)
+{
+    addresses_clear(&c->needed);
+    addresses_clear(&c->named);
+}
 
 /* ---- modules ---- */
 
@@ -75,7 +90,7 @@ static void image_take(void *context, const struct image *image)
         free(path);
         return;
     }
-    *k = (struct known_image){image->start, image->end, path, true};
+    *k = (struct known_image){image->start, image->end, path, true, !here_has(image)};
     module_write(c, image);
 }
 
@@ -85,18 +100,20 @@ bool codemap_refresh(struct codemap *c)
     if (images_refresh(c->images) != 1)
         return false;
     c->generation++;
+    needed_clear(c);
     for (size_t i = 0; i < c->known_count; i++)
         c->known[i].there = false;
     images_each(c->images, image_take, c);
-    for (size_t i = 0; i < c->known_count;) {
+    size_t kept = 0;
+    for (size_t i = 0; i < c->known_count; i++) {
         if (c->known[i].there) {
-            i++;
+            c->known[kept++] = c->known[i];
             continue;
         }
         unload_write(c, c->known[i].start, c->refreshed_ns);
         free(c->known[i].path);
-        c->known[i] = c->known[--c->known_count];
     }
+    c->known_count = kept;
     return true;
 }
 
@@ -128,17 +145,63 @@ static void ksym_write(struct codemap *c, const struct ksym *symbol)
 
 static void ksym_need(struct codemap *c, uint64_t pc)
 {
-    const struct ksym *symbol = ksyms_find(c->names, pc - 1);
-    if (!symbol)
+    const struct ksym *symbol = ksyms_find(c->names, pc);
+    if (symbol && addresses_add(&c->kernel_named, symbol->start))
+        ksym_write(c, symbol);
+}
+
+/* ---- other functions ---- */
+
+static void symbol_write(struct codemap *c, uint64_t start, uint64_t end, uint32_t loaded, const char *name)
+{
+    uint32_t cursor = sizeof(struct event_symbol);
+    size_t length = strnlen(name, SYMBOL_NAME_MAX);
+    struct event_symbol *e = (void *)writer_log_reserve(c->writer, cursor, (uint32_t)length);
+    if (!e)
         return;
-    for (size_t i = 0; i < c->ksym_count; i++)
-        if (c->ksyms[i] == symbol->start)
-            return;
-    uint64_t *start = list_add(&c->ksyms, &c->ksym_count, &c->ksym_capacity, sizeof(*start));
-    if (!start)
-        return;
-    *start = symbol->start;
-    ksym_write(c, symbol);
+    e->header.time_ns = kernel_now();
+    e->start = start;
+    e->end = end;
+    e->loaded = loaded;
+    e->name = writer_log_string(&e->header, &cursor, name, length);
+    writer_log_commit(&e->header, EVENT_SYMBOL);
+}
+
+static const struct known_image *known_find(const struct codemap *c, uint64_t pc)
+{
+    for (size_t i = 0; i < c->known_count; i++)
+        if (pc >= c->known[i].start && pc < c->known[i].end)
+            return &c->known[i];
+    return NULL;
+}
+
+static void generated_write(void *context, const struct perf_map_entry *entry, bool replaces)
+{
+    struct codemap *c = context;
+    symbol_write(c, entry->start, entry->end, replaces ? c->generation : 0, entry->name);
+}
+
+/* Code that took the place of other code has a name from the next module generation on: stacks from before keep theirs.
+ */
+static void generated_update(struct codemap *c, uint64_t now_ns)
+{
+    c->generated_ns = now_ns;
+    if (generated_read(c->generated)) {
+        c->generation++;
+        needed_clear(c);
+    }
+    generated_each(c->generated, generated_write, c);
+}
+
+static void function_need(struct codemap *c, uint64_t pc)
+{
+    const struct known_image *k = known_find(c, pc);
+    uint64_t start, end;
+    const char *name = k && k->named ? images_symbol(c->images, pc, &start, &end) : NULL;
+    if (name && addresses_add(&c->named, start))
+        symbol_write(c, start, end, c->generation, name);
+    if (!k && !images_has(c->images, pc))
+        generated_want(c->generated, pc);
 }
 
 /* ---- the interface ---- */
@@ -151,7 +214,8 @@ struct codemap *codemap_new(pid_t pid, struct writer *writer, const struct ksyms
     c->writer = writer;
     c->names = ksyms;
     c->images = images_new(pid);
-    if (c->images)
+    c->generated = generated_new(pid);
+    if (c->images && c->generated)
         return c;
     codemap_free(c);
     return NULL;
@@ -165,7 +229,11 @@ void codemap_free(struct codemap *c)
     for (size_t i = 0; i < c->known_count; i++)
         free(c->known[i].path);
     free(c->known);
-    free(c->ksyms);
+    addresses_free(&c->needed);
+    addresses_free(&c->named);
+    addresses_free(&c->kernel_needed);
+    addresses_free(&c->kernel_named);
+    generated_free(c->generated);
     free(c);
 }
 
@@ -181,7 +249,22 @@ uint32_t codemap_generation(const struct codemap *c)
 
 void codemap_need(struct codemap *c, const uint64_t *frames, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
-        if (frames[i] >= TRACE_KERNEL_START)
-            ksym_need(c, frames[i]);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t pc = frames[i] - 1; /* a return address lies behind the call */
+        if (pc >= TRACE_KERNEL_START && addresses_add(&c->kernel_needed, pc))
+            ksym_need(c, pc);
+        else if (pc < TRACE_KERNEL_START && addresses_add(&c->needed, pc))
+            function_need(c, pc);
+    }
+    if (!generated_used(c->generated))
+        return;
+    uint64_t now = kernel_now();
+    if (now > c->generated_ns + GENERATED_NS)
+        generated_update(c, now);
+}
+
+void codemap_finish(struct codemap *c)
+{
+    if (generated_used(c->generated))
+        generated_update(c, kernel_now());
 }

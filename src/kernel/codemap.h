@@ -33,5 +33,7 @@ uint32_t codemap_generation(const struct codemap *c);
 
 /* A stack with these return addresses is about to be written. */
 void codemap_need(struct codemap *c, const uint64_t *frames, size_t count);
+/* Recording ends: names what has no name yet. */
+void codemap_finish(struct codemap *c);
 
 #endif

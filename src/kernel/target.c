@@ -442,6 +442,7 @@ void target_close(struct target *t, enum trace_reason reason, uint64_t now_ns)
 {
     for (size_t i = 0; i < t->thread_count; i++)
         pending_flush(t, &t->threads[i]);
+    codemap_finish(t->code);
     writer_finish(&t->writer, TRACE_FINISHED, reason, now_ns);
     target_free(t);
 }

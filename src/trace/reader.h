@@ -86,6 +86,13 @@ struct trace_ksym {
     const char *name, *module; /* module: "" for the kernel itself */
 };
 
+/* A function of the process that was named when it was recorded. */
+struct trace_symbol {
+    uint64_t start, end;
+    uint32_t loaded; /* module generation */
+    const char *name;
+};
+
 struct trace_note {
     uint64_t time_ns;
     uint32_t severity;
@@ -123,6 +130,8 @@ const struct trace_module *trace_module_find(const struct trace *t, uint64_t pc,
 const struct trace_code *trace_code_find(const struct trace *t, uint32_t id); /* NULL: unknown */
 /* The kernel function at `pc` (at or above TRACE_KERNEL_START), or NULL. */
 const struct trace_ksym *trace_ksym_find(const struct trace *t, uint64_t pc);
+/* The function at `pc` at module generation `generation`, if it was named when it was recorded; else NULL. */
+const struct trace_symbol *trace_symbol_find(const struct trace *t, uint64_t pc, uint32_t generation);
 size_t trace_note_count(const struct trace *t);
 const struct trace_note *trace_note_at(const struct trace *t, size_t i);
 /* 0, or -ENOENT where the id names no complete stack. */

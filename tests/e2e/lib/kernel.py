@@ -30,6 +30,10 @@ class Attached(Process):
     def events(self, kind):
         return trace_events(self.directory, kind)
 
+    def names(self):
+        """The functions that the traces name so far."""
+        return {event["name"].strip('"') for event in self.events("symbol")}
+
 
 def trace_events(directory, kind, pattern="*.trace"):
     """Every event of this kind as a dictionary of texts. Those with a stack also have "stack_flags", and "native" and "python":
