@@ -207,16 +207,27 @@ static bool file_is_mapped(const char *file, const struct mapping *m)
     return stat(file, &st) == 0 && st.st_ino == m->inode;
 }
 
+/* What libdwfl keeps for its user with each module: here the file's number. */
+static void **module_inode(Dwfl_Module *module)
+{
+    void **inode = NULL;
+    dwfl_module_info(module, &inode, NULL, NULL, NULL, NULL, NULL, NULL);
+    return inode;
+}
+
 static void mapping_report(struct images *i, const struct mapping *m)
 {
     GElf_Addr base = m->start - m->offset;
     char file[PATH_MAX];
     snprintf(file, sizeof(file), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)i->pid, m->start, m->first_end);
-    if (dwfl_report_elf(i->dwfl, m->path, file, -1, base, false))
-        return;
-    int n = snprintf(file, sizeof(file), "/proc/%d/root%s", (int)i->pid, m->path);
-    if (n > 0 && (size_t)n < sizeof(file) && file_is_mapped(file, m))
-        dwfl_report_elf(i->dwfl, m->path, file, -1, base, false);
+    Dwfl_Module *module = dwfl_report_elf(i->dwfl, m->path, file, -1, base, false);
+    if (!module) {
+        int n = snprintf(file, sizeof(file), "/proc/%d/root%s", (int)i->pid, m->path);
+        if (n > 0 && (size_t)n < sizeof(file) && file_is_mapped(file, m))
+            module = dwfl_report_elf(i->dwfl, m->path, file, -1, base, false);
+    }
+    if (module)
+        *module_inode(module) = (void *)(uintptr_t)m->inode;
 }
 
 /* A module that was there before: libdwfl forgets one whose file it has read when that is reported once more. */
@@ -229,7 +240,7 @@ static void kept_find(struct images *i, const struct mapping *m, struct kept_mod
 {
     Dwfl_Module *module = i->dwfl ? dwfl_addrmodule(i->dwfl, m->start) : NULL;
     const char *name = module ? dwfl_module_info(module, NULL, &kept->low, &kept->high, NULL, NULL, NULL, NULL) : NULL;
-    if (name && strcmp(name, m->path) == 0)
+    if (name && strcmp(name, m->path) == 0 && (uintptr_t)*module_inode(module) == m->inode)
         kept->name = strdup(name);
 }
 
