@@ -3,6 +3,8 @@
 #ifndef CPROBE_BPF_WAITS_H
 #define CPROBE_BPF_WAITS_H
 
+#define SAME_CALL_NS 50000
+
 static __s64 credit_draw(void)
 {
     __s64 credit = credits[bpf_get_prandom_u32() % OFFCPU_CREDITS];
@@ -113,6 +115,16 @@ static __u64 wait_queued(const struct task_struct *task, const struct thread *th
     return queued < all ? queued : all;
 }
 
+/* A stack that is not certain to be of the call in which the thread waited is none. Where the wake-up was not traced,
+   the end may be late: stacks of the next call were seen then. */
+static void stack_of_wait(struct task_struct *task, struct thread *thread, bool certain)
+{
+    if (certain)
+        stack_want(task, thread);
+    else if (!thread->stack_wanted)
+        thread->sequence++; /* the next stack is not this wait's */
+}
+
 static void wait_end(struct task_struct *task, struct thread *thread, __u64 now)
 {
     __u64 runqueue = wait_queued(task, thread, now);
@@ -123,7 +135,7 @@ static void wait_end(struct task_struct *task, struct thread *thread, __u64 now)
     if (wait_chosen(thread, blocked + runqueue)) {
         clock_measure(now);
         if (wait_write(task, thread, blocked, runqueue))
-            stack_want(task, thread);
+            stack_of_wait(task, thread, thread->woken);
     }
     thread->off_ns = 0;
 }
@@ -131,8 +143,9 @@ static void wait_end(struct task_struct *task, struct thread *thread, __u64 now)
 /*
  * A thread that runs although its wait has not been seen to end: some switches are not traced. Measured on Linux 6.18:
  * one of 2,000, those away from certain threads of the system. The scheduler knows when it came.
+ * in_call: it is about to leave a system call, which is the one in which it waited if it came a moment ago.
  */
-static void wait_end_unseen(struct task_struct *task, struct thread *thread)
+static void wait_end_unseen(struct task_struct *task, struct thread *thread, bool in_call)
 {
     __u64 came = arrived_at(task), queued = 0, all;
     if (came <= thread->off_ns)
@@ -142,8 +155,8 @@ static void wait_end_unseen(struct task_struct *task, struct thread *thread)
     if (queued > all)
         queued = all;
     wait_add(task, thread, all - queued, queued);
-    if (thread->stack_wanted)
-        wait_write(task, thread, all - queued, queued);
+    if (wait_chosen(thread, all) && wait_write(task, thread, all - queued, queued))
+        stack_of_wait(task, thread, in_call && clock_now() - came < SAME_CALL_NS);
     thread->off_ns = 0;
     thread->wake_ns = 0;
     thread->on_ns = came;
@@ -152,7 +165,7 @@ static void wait_end_unseen(struct task_struct *task, struct thread *thread)
 static void thread_leaves(struct task_struct *task, struct thread *thread, bool ready, __u64 now)
 {
     if (thread->off_ns && delay_is_known())
-        wait_end_unseen(task, thread);
+        wait_end_unseen(task, thread, false);
     if (thread->on_ns)
         thread->oncpu_ns += now - thread->on_ns;
     thread->on_ns = 0;
