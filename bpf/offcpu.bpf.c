@@ -26,6 +26,8 @@
 
 /* Use what thread.bpf.h declares. */
 #include "stack.bpf.h"
+
+#include "return.bpf.h"
 #include "totals.bpf.h"
 
 #include "waits.bpf.h"
@@ -212,8 +214,6 @@ static void thread_seed(struct task_struct *task)
     }
 }
 
-#define READ_TASK(to, size, from) bpf_copy_from_user_task((to), (size), (void *)(from), task, 0)
-
 static void thread_finish(struct task_struct *task)
 {
     struct thread *thread = thread_find(task);
@@ -226,12 +226,7 @@ static void thread_finish(struct task_struct *task)
     thread->flags |= OFFCPU_UNFINISHED;
     if (!wait_write(task, thread, now - thread->off_ns, 0))
         return;
-    python_write(PYTHON_OTHER_TASK, task, thread, thread->sequence);
-    struct offcpu_stack *record = stack_begin(task, thread, thread->sequence);
-    if (!record)
-        return;
-    STACK_FILL(record, READ_TASK);
-    bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+    stack_copy(USER_OTHER_TASK, task, thread, thread->sequence);
 }
 
 SEC("iter.s/task")

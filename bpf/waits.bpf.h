@@ -115,16 +115,6 @@ static __u64 wait_queued(const struct task_struct *task, const struct thread *th
     return queued < all ? queued : all;
 }
 
-/* A stack that is not certain to be of the call in which the thread waited is none. Where the wake-up was not traced,
-   the end may be late: stacks of the next call were seen then. */
-static void stack_of_wait(struct task_struct *task, struct thread *thread, bool certain)
-{
-    if (certain)
-        stack_want(task, thread);
-    else if (!thread->stack_wanted)
-        thread->sequence++; /* the next stack is not this wait's */
-}
-
 static void wait_end(struct task_struct *task, struct thread *thread, __u64 now)
 {
     __u64 runqueue = wait_queued(task, thread, now);
@@ -135,15 +125,17 @@ static void wait_end(struct task_struct *task, struct thread *thread, __u64 now)
     if (wait_chosen(thread, blocked + runqueue)) {
         clock_measure(now);
         if (wait_write(task, thread, blocked, runqueue))
-            stack_of_wait(task, thread, thread->woken);
+            stack_want(task, thread);
     }
     thread->off_ns = 0;
 }
 
 /*
- * A thread that runs although its wait has not been seen to end: some switches are not traced. Measured on Linux 6.18:
- * one of 2,000, those away from certain threads of the system. The scheduler knows when it came.
- * in_call: it is about to leave a system call, which is the one in which it waited if it came a moment ago.
+ * A thread that runs although its wait has not been seen to end: where the kernel runs no tracing programs while
+ * certain threads are current, the switch from such a thread to this one is not traced, nor is a wake-up by an
+ * interrupt on top of one (seen in a sandbox, whose own agent is protected so: one wait of 2,000, more when it is
+ * busy). The scheduler knows when the thread came. in_call: it is about to leave a system call, which is the one in
+ * which it waited if it came a moment ago.
  */
 static void wait_end_unseen(struct task_struct *task, struct thread *thread, bool in_call)
 {
@@ -155,8 +147,12 @@ static void wait_end_unseen(struct task_struct *task, struct thread *thread, boo
     if (queued > all)
         queued = all;
     wait_add(task, thread, all - queued, queued);
-    if (wait_chosen(thread, all) && wait_write(task, thread, all - queued, queued))
-        stack_of_wait(task, thread, in_call && clock_now() - came < SAME_CALL_NS);
+    if (wait_chosen(thread, all) && wait_write(task, thread, all - queued, queued)) {
+        if (in_call && clock_now() - came < SAME_CALL_NS)
+            stack_want(task, thread);
+        else if (!thread->stack_wanted)
+            thread->sequence++; /* the next stack may be of another call */
+    }
     thread->off_ns = 0;
     thread->wake_ns = 0;
     thread->on_ns = came;

@@ -163,6 +163,11 @@ static void record_take(void *context, const struct offcpu_head *head, size_t si
         if (t)
             target_sched(t, (const struct offcpu_sched *)head);
         break;
+    case OFFCPU_STACK_PART:
+        t = size >= sizeof(struct offcpu_stack_part) ? target_of(c, head) : NULL;
+        if (t)
+            target_stack_part(t, (const struct offcpu_stack_part *)head);
+        break;
     case OFFCPU_PYTHON:
         t = size >= sizeof(struct offcpu_python) ? target_of(c, head) : NULL;
         if (t)

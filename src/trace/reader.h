@@ -154,7 +154,7 @@ enum call_category {
     CALL_LOCK,
     CALL_JOIN,
     CALL_SIGNAL,
-    CALL_FAULT, /* no call at all: the thread touched memory that was not there */
+    CALL_FAULT,   /* no call at all: the thread touched memory that was not there */
     CALL_REQUEST, /* counters only: not a wait */
     CALL_UNKNOWN
 };

@@ -15,7 +15,7 @@ from lib.recording import read_report
 
 CAUSES = {"sleeper": "sleep", "reader": "syscall", "locker": "lock"}
 UNFINISHED, NO_STACK = 0x01, 0x10
-UNSEEN_MAX = 2  # waits whose wake-up or end the kernel did not trace: they are counted, but have no stack
+UNSEEN_MAX = 2  # waits whose end no program was run for: they are counted, but have no stack (bpf/waits.bpf.h)
 COMPLETE = 0x01
 
 
