@@ -12,6 +12,7 @@
 #define CPROBE_BPF_CLOCK_H
 
 bool clock_measured = false;
+__u64 clock_measured_at = 0;
 __s64 clock_offset = 0; /* CLOCK_MONOTONIC minus the scheduler's clock */
 
 /* Kernels without group scheduling, and without delay accounting, have no such fields. */
@@ -47,9 +48,14 @@ static __u64 clock_of_switch(const struct task_struct *task)
     return queue->rq->clock;
 }
 
+/* `now` was read a moment ago, but a virtual machine may have stood still since: the difference can be too large, never
+   too small. So it falls at once and rises no faster than NTP may let CLOCK_MONOTONIC run ahead, by 500 ppm. */
 static void clock_measure(__u64 now)
 {
-    clock_offset = (__s64)(bpf_ktime_get_ns() - now);
+    __s64 offset = (__s64)(bpf_ktime_get_ns() - now);
+    __s64 limit = clock_offset + (now > clock_measured_at ? (__s64)((now - clock_measured_at) >> 11) : 0);
+    clock_offset = clock_measured && offset > limit ? limit : offset;
+    clock_measured_at = now;
     clock_measured = true;
 }
 

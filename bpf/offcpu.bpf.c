@@ -26,6 +26,8 @@
 
 /* Use what thread.bpf.h declares. */
 #include "stack.bpf.h"
+
+#include "return.bpf.h"
 #include "totals.bpf.h"
 
 #include "waits.bpf.h"
@@ -107,7 +109,7 @@ static void call_write(struct task_struct *task, struct thread *thread, struct c
 static void thread_write(struct task_struct *task, struct thread *thread, __u64 now)
 {
     if (thread->off_ns && delay_is_known())
-        wait_end_unseen(task, thread);
+        wait_end_unseen(task, thread, false);
     __u64 queued = thread->off_ns ? wait_queued(task, thread, now) : 0;
     if (thread->on_ns)
         thread->oncpu_ns += now - thread->on_ns;
@@ -175,8 +177,10 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
     __u32 tid = task->pid;
     if (!thread)
         return 0;
-    if (has_task_work)
+    if (has_task_work) {
         bpf_map_delete_elem(&works, &tid);
+        bpf_map_delete_elem(&late_works, &tid);
+    }
     thread_write(task, thread, clock_now());
     head_write(OFFCPU_EXIT, task, thread, 0, BPF_RB_NO_WAKEUP);
     bpf_task_storage_delete(&threads, task); /* a zombie waits for its parent: that is no wait of its own */

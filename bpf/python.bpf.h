@@ -5,7 +5,7 @@
  * interpreters, their threads, of these the one whose thread_id is what pthread_self() returns there: the address in
  * the FS register (x86_64 ABI for thread-local storage). The list is searched once a thread.
  *
- * Part of copy.bpf.h. Names and lines are not read here: src/kernel
+ * Part of stack.bpf.h. Names and lines are not read here: src/kernel
  * reads them from the code objects, once each.
  */
 #ifndef CPROBE_BPF_PYTHON_BPF_H

@@ -122,6 +122,15 @@ struct {
     __type(value, struct work);
 } works SEC(".maps");
 
+/* For threads whose waits may end unseen: waits.bpf.h. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 65536);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, __u32); /* tid */
+    __type(value, struct work);
+} late_works SEC(".maps");
+
 static void lose(__u32 cause)
 {
     __u64 *count = bpf_map_lookup_elem(&lost, &cause);

@@ -3,6 +3,8 @@
 #ifndef CPROBE_BPF_WAITS_H
 #define CPROBE_BPF_WAITS_H
 
+#define SAME_CALL_NS 50000
+
 static __s64 credit_draw(void)
 {
     __s64 credit = credits[bpf_get_prandom_u32() % OFFCPU_CREDITS];
@@ -129,10 +131,13 @@ static void wait_end(struct task_struct *task, struct thread *thread, __u64 now)
 }
 
 /*
- * A thread that runs although its wait has not been seen to end: some switches are not traced. Measured on Linux 6.18:
- * one of 2,000, those away from certain threads of the system. The scheduler knows when it came.
+ * A thread that runs although its wait has not been seen to end: where the kernel runs no tracing programs while
+ * certain threads are current, the switch from such a thread to this one is not traced, nor is a wake-up by an
+ * interrupt on top of one (seen in a sandbox, whose own agent is protected so: one wait of 2,000, more when it is
+ * busy). The scheduler knows when the thread came. in_call: it is about to leave a system call, which is the one in
+ * which it waited if it came a moment ago.
  */
-static void wait_end_unseen(struct task_struct *task, struct thread *thread)
+static void wait_end_unseen(struct task_struct *task, struct thread *thread, bool in_call)
 {
     __u64 came = arrived_at(task), queued = 0, all;
     if (came <= thread->off_ns)
@@ -142,8 +147,12 @@ static void wait_end_unseen(struct task_struct *task, struct thread *thread)
     if (queued > all)
         queued = all;
     wait_add(task, thread, all - queued, queued);
-    if (thread->stack_wanted)
-        wait_write(task, thread, all - queued, queued);
+    if (wait_chosen(thread, all) && wait_write(task, thread, all - queued, queued)) {
+        if (in_call && clock_now() - came < SAME_CALL_NS)
+            stack_want(task, thread);
+        else if (!thread->stack_wanted)
+            thread->sequence++; /* the next stack may be of another call */
+    }
     thread->off_ns = 0;
     thread->wake_ns = 0;
     thread->on_ns = came;
@@ -152,7 +161,7 @@ static void wait_end_unseen(struct task_struct *task, struct thread *thread)
 static void thread_leaves(struct task_struct *task, struct thread *thread, bool ready, __u64 now)
 {
     if (thread->off_ns && delay_is_known())
-        wait_end_unseen(task, thread);
+        wait_end_unseen(task, thread, false);
     if (thread->on_ns)
         thread->oncpu_ns += now - thread->on_ns;
     thread->on_ns = 0;

@@ -65,7 +65,7 @@ int BPF_PROG(sched_waking, struct task_struct *task)
     }
     if (!wake_is_worth(waker, thread))
         return 0;
-    stack_want(task, thread);
+    wait_watch(task);
     if (thread->waker_tid)
         wake_write(waker, task, thread);
     return 0;

@@ -258,8 +258,8 @@ static int modules_report(struct images *i)
     }
     dwfl_report_begin(i->dwfl);
     for (size_t k = 0; k < i->count; k++) {
-        bool known = kept && kept[k].name && dwfl_report_module(i->dwfl, kept[k].name, kept[k].low, kept[k].high);
-        if (!known && !mapping_original(i, &i->mappings[k]))
+        bool there = kept && kept[k].name && dwfl_report_module(i->dwfl, kept[k].name, kept[k].low, kept[k].high);
+        if (!there && !mapping_original(i, &i->mappings[k]))
             mapping_report(i, &i->mappings[k]);
         if (kept)
             free(kept[k].name);
