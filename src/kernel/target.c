@@ -150,8 +150,8 @@ static uint32_t stack_enter(struct target *t, const struct offcpu_wait *wait, co
     for (size_t i = 0; i < user->python_count; i++)
         hash = (hash ^ user->python[i]) * UINT64_C(0x100000001b3);
     codemap_need(t->code, frames, n);
-    uint32_t id = writer_stack(&t->writer, hash, flags, codemap_generation(t->code), frames, (uint16_t)n, user->python,
-                               (uint16_t)user->python_count);
+    uint32_t id = writer_stack(&t->writer, hash, flags, codemap_generation(t->code), frames, (uint16_t)n,
+                               user->python_count ? user->python : frames, (uint16_t)user->python_count);
     if (!id)
         writer_lose(&t->writer, TRACE_LOST_STACKS, 1);
     return id;
