@@ -267,7 +267,7 @@ static COLD bool side_recover(struct redis_state *s, enum wire_side side, const 
 {
     struct resync *l = &s->resync[side];
     if (!resync_find(l, redis_guess, side, at, end))
-        return l->rejected < RESYNC_REJECTED_MAX;
+        return !resync_failed(l);
     uint8_t line[RESYNC_LINE];
     const uint8_t *p = line;
     size_t used = resync_end(l, line);
@@ -289,8 +289,6 @@ static HOT bool redis_feed(void *state, enum wire_side from, const uint8_t *byte
             if (!s->answered)
                 return false;
             side_lose(s, from, (at > bytes ? at[-1] : s->last[from]) == '\n');
-        } else if (l->rejected) {
-            l->rejected = 0;
         }
     }
     s->last[from] = end[-1];

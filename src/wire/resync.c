@@ -19,8 +19,7 @@ static void line_reject(struct resync *r)
         const uint8_t *newline = memchr(r->line, '\n', r->used);
         next = newline ? newline + 1 : NULL;
     }
-    if (r->rejected < UINT16_MAX)
-        r->rejected++;
+    r->rejected++;
     r->at_start = next != NULL;
     r->used = (uint8_t)(next ? r->line + r->used - next : 0);
     if (next)
@@ -29,7 +28,7 @@ static void line_reject(struct resync *r)
 
 bool resync_find(struct resync *r, resync_guess *guess, enum wire_side side, const uint8_t **at, const uint8_t *end)
 {
-    for (;;) {
+    while (!resync_failed(r)) {
         if (!r->at_start) {
             const uint8_t *newline = memchr(*at, '\n', (size_t)(end - *at));
             *at = newline ? newline + 1 : end;
@@ -39,7 +38,7 @@ bool resync_find(struct resync *r, resync_guess *guess, enum wire_side side, con
             return false;
         r->line[r->used++] = *(*at)++;
         enum wire_guess is;
-        while (r->used > 0 && (is = guess(r->line, r->used, side)) != WIRE_GUESS_MORE) {
+        while (r->used > 0 && !resync_failed(r) && (is = guess(r->line, r->used, side)) != WIRE_GUESS_MORE) {
             if (is == WIRE_GUESS_YES)
                 return true;
             line_reject(r);
@@ -47,6 +46,7 @@ bool resync_find(struct resync *r, resync_guess *guess, enum wire_side side, con
         if (r->used == sizeof(r->line))
             line_reject(r);
     }
+    return false;
 }
 
 size_t resync_end(struct resync *r, uint8_t line[RESYNC_LINE])

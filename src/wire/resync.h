@@ -9,8 +9,7 @@
 #include "wire/parser.h"
 
 #define RESYNC_LINE 64
-/* Places that begin no message, in a row, before the conversation is held for another protocol. */
-#define RESYNC_REJECTED_MAX 1000
+#define RESYNC_REJECTED_MAX 1000 /* places that begin no message, without a message between them */
 
 /* All zero: in step. */
 struct resync {
@@ -19,7 +18,7 @@ struct resync {
     bool at_start; /* `line` is, or may become, the beginning of one */
     bool lost;     /* the next message is the first after a loss: resync_lost_take */
     uint8_t used;
-    uint16_t rejected;
+    uint16_t rejected; /* places since the last message */
     uint8_t line[RESYNC_LINE];
 };
 
@@ -27,6 +26,12 @@ typedef enum wire_guess resync_guess(const uint8_t *bytes, size_t length, enum w
 
 /* Out of step. `at_start`: the next byte may begin a message. */
 void resync_begin(struct resync *r, bool lines, bool at_start);
+
+/* Nothing was found for so long that this must be another protocol. */
+static inline bool resync_failed(const struct resync *r)
+{
+    return r->rejected >= RESYNC_REJECTED_MAX;
+}
 
 /*
  * Consumes bytes from `at` until what may be a message begins; true: its first bytes are r->line[0..used), and
@@ -37,11 +42,12 @@ bool resync_find(struct resync *r, resync_guess *guess, enum wire_side side, con
 /* In step again: copies the first bytes, and returns how many they are. */
 size_t resync_end(struct resync *r, uint8_t line[RESYNC_LINE]);
 
-/* Whether the message just complete is the first after a loss. */
+/* A message is complete: WIRE_LOST if it is the first after a loss, or 0. */
 static inline uint32_t resync_lost_take(struct resync *r)
 {
     bool lost = r->lost;
     r->lost = false;
+    r->rejected = 0;
     return lost ? WIRE_LOST : 0;
 }
 

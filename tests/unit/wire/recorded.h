@@ -121,4 +121,20 @@ static inline void assert_account(const struct recorded *r, const char *account)
     assert_true(lines > 0);
 }
 
+/* One number of an account. */
+static inline uint64_t recorded_account(const char *account, const char *name)
+{
+    char path[512], line[128];
+    uint64_t count = 0;
+    size_t length = strlen(name);
+    snprintf(path, sizeof(path), "tests/unit/wire/recorded/%s.account", account);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f))
+        if (strncmp(line, name, length) == 0 && line[length] == ' ')
+            count = strtoull(line + length, NULL, 10);
+    fclose(f);
+    return count;
+}
+
 #endif
