@@ -24,6 +24,7 @@ struct recorded {
     uint64_t requests;  /* that are to be answered */
     uint64_t responses; /* to them */
     uint64_t failed;
+    uint64_t conversations;
 };
 
 static inline void recorded_add(struct recorded *r, const char *name, size_t length, uint64_t count)
@@ -94,6 +95,7 @@ static inline void recorded_folder(struct recorded *r, const char *protocol, con
             continue;
         snprintf(path, sizeof(path), "tests/fuzz/corpus/%s/%s", protocol, e->d_name);
         enum wire_protocol is = recorded_file(r, path, step);
+        r->conversations++;
         if (is != wire_protocol_find(protocol, strlen(protocol)))
             fail_msg("%s: recognised as %s", path, wire_protocol_name(is));
     }

@@ -352,7 +352,8 @@ static void the_server_counted_the_same(void **state)
                 understood += recorded_count(&recorded, counters[n].verbs[v]);
             assert_int_equal(understood, recorded_account("memcached", counters[n].name));
         }
-        assert_int_equal(recorded.requests, recorded.responses);
+        /* Who leaves need not wait for the last answer. */
+        assert_in_range(recorded.requests - recorded.responses, 0, recorded.conversations);
     }
 }
 
