@@ -57,7 +57,8 @@ void sql_name_seen(struct sql_scan *s, const uint8_t *begin, size_t length)
     if (s->table_follows) {
         sql_text_gap(&s->text);
         s->table_follows = false;
-        if (s->d->table_length == 0 && !sql_text_full(&s->text)) {
+        /* Not inside a list: its items may be folded away. */
+        if (s->d->table_length == 0 && s->text.list_count == 0 && !sql_text_full(&s->text)) {
             s->d->table_at = s->text.used;
             s->d->table_length = 1; /* until table_measure */
         }
@@ -188,6 +189,7 @@ static void word_notice(struct sql_scan *s, enum sql_word word)
     case SQL_TO:
         s->second = word;
         if (s->verb == SQL_SET) {
+            s->text.space = true;
             sql_text_literal(&s->text);
             s->text.muted = true;
         }

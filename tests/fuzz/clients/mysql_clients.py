@@ -86,7 +86,7 @@ def perl(port):
         for my $i (1 .. 5) {{ $s->execute($i); $s->fetchall_arrayref(); }}
         my $i = $d->prepare("INSERT INTO user (id, name) VALUES (?, ?)");
         $i->execute($_, "planted-secret") for 100 .. 110;
-        eval {{ $d->prepare("SELECT broken FROM nowhere")->execute() }};
+        eval {{ $i->execute(100, "planted-secret") }};
         $d->prepare("UPDATE user SET name = ? WHERE id = ?")->execute("planted-secret", 100);
         my @many = map {{ $d->prepare("SELECT $_ + ? AS number_$_ FROM user WHERE id = ?") }} 1 .. 12;
         for my $m (@many) {{ $m->execute(1, 2); $m->fetchall_arrayref(); }}
