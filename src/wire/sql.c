@@ -240,7 +240,7 @@ void sql_digest(struct sql_digest *d, const uint8_t *sql, size_t length, bool wh
     scan_all(&s);
     if (s.words > 0)
         sql_statement_end(&s, s.whole);
-    while (s.text.used > 0 && memchr("; ", d->text[s.text.used - 1], 2))
+    while (s.text.used > 0 && (d->text[s.text.used - 1] == ';' || d->text[s.text.used - 1] == ' '))
         s.text.used--;
     d->length = d->verb == SQL_NAME ? 0 : s.text.used;
     if (s.text.cut || !s.whole)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Digests of arbitrary text, in both dialects: within their bounds, and the same for a copy with nothing behind it. What
- * stands in quotes that both sides agree on never comes out: the input is also put into a string of its own.
+ * Digests of arbitrary text, in both dialects: within their bounds, and the same for a copy with nothing behind it.
+ * What stands in quotes that both sides agree on never comes out: the input is also put into a string of its own.
  */
 #include <stdlib.h>
 #include <string.h>
