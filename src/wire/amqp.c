@@ -482,4 +482,4 @@ static enum wire_guess amqp_guess(const uint8_t *bytes, size_t length, enum wire
     return bytes[whole - 1] == FRAME_END ? WIRE_GUESS_YES : WIRE_GUESS_NO;
 }
 
-const struct wire_parser amqp_parser = {amqp_guess, amqp_start, amqp_feed, amqp_gap, false};
+const struct wire_parser amqp_parser = {.guess = amqp_guess, .start = amqp_start, .feed = amqp_feed, .gap = amqp_gap};
