@@ -89,7 +89,7 @@ static void message_say(const struct amqp_call *c, struct wire_message *m)
     m->protocol = WIRE_AMQP;
     m->from = c->from;
     m->ttl_ms = -1;
-    if (m->kind != WIRE_NAME) {
+    if (m->kind != WIRE_NAME && m->kind != WIRE_FIRST) {
         m->flags |= c->a->lost[c->from] ? WIRE_LOST : 0;
         c->a->lost[c->from] = false;
     }
