@@ -315,7 +315,7 @@ static void garbage(void **state)
 {
     static const char *const bad[] = {
         "GET / HTTP/2.0\r\n\r\n",
-        "get / HTTP/1.1\r\n\r\n",
+        "gEt / HTTP/1.1\r\n\r\n",
         "GET /a b HTTP/1.1\r\n\r\n",
         "GET\r\n",
         "\x16\x03\x01\n",
