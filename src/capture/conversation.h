@@ -34,7 +34,6 @@ enum conversation_flags {
     CONVERSATION_DATAGRAMS = 0x02, /* UDP */
     CONVERSATION_EARLIER = 0x04,   /* the connection is older than the recording */
     CONVERSATION_TLS = 0x08,       /* what is fed is inside TLS */
-    CONVERSATION_UPGRADED = 0x10,  /* TLS was agreed on in the protocol, which goes on inside */
 };
 
 #define CONVERSATION_CROWD 1024 /* requests in flight whose operation is still known beyond WIRE_PENDING */
@@ -70,7 +69,8 @@ struct conversation {
     uint16_t generation;
     uint32_t next_free;      /* place + 1 of the next free one; any while it is free */
     uint32_t last_operation; /* asked last (client), answered last (server) */
-    uint32_t crowded;        /* requests were in flight beyond WIRE_PENDING: `crowd` is in use */
+    bool crowded;            /* requests were in flight beyond WIRE_PENDING: `crowd` is in use */
+    uint8_t inside;          /* enum wire_protocol that agreed on TLS and goes on inside it */
     uint32_t announced;      /* protocol << 1 | inside TLS, as said in the trace */
     uint64_t crowd_ns;       /* when the last of those was sent */
     struct wire_conversation wire;
