@@ -41,8 +41,7 @@ void conversations_init(void)
     size_t bytes = size * sizeof(struct conversation);
     if (!recorder.settings.wire)
         return;
-    void *table =
-        sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *table = sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (sys_is_error(table))
         return;
     sys_madvise(table, bytes, MADV_NOHUGEPAGE); /* memory for those in use only */
@@ -87,8 +86,9 @@ static void place_give(struct conversation *c)
 
 static void note_no_room(void)
 {
-    static const char text[] = "more connections at once than are followed: what is said on the others is not known; "
-                               "CPROBE_CONNECTIONS sets how many are";
+    static const char text[] =
+        "more connections at once than are followed: what is said on the others is not known; "
+        "CPROBE_CONNECTIONS sets how many are";
     if (!exchange_acq_rel(&pool.noted, 1))
         record_note(RECORD_WARNING, text, sizeof(text) - 1);
 }

@@ -9,7 +9,7 @@
 #define KEYS_MAX 8192u
 
 /* Flags that belong to the operation; the others to one request. */
-#define LASTING_FLAGS                                                                                  \
+#define LASTING_FLAGS                                                                                         \
     (WIRE_PREPARED | WIRE_COMPRESSED | WIRE_SWEEP | WIRE_CURSOR | WIRE_WHOLE | WIRE_UNBOUNDED | WIRE_SCRIPT | \
      WIRE_IF_ABSENT | WIRE_WRITE)
 

@@ -9,7 +9,7 @@
 #include "capture/record.h"
 #include "trace/format.h"
 
-#define FAILURES_MAX 4u /* walks that fail before the first success; then the layout is taken to be wrong */
+#define FAILURES_MAX 4u  /* walks that fail before the first success; then the layout is taken to be wrong */
 #define FIBER_STEPS 1024 /* frames that a fiber's chain may have */
 
 enum python_state {

@@ -45,7 +45,8 @@ static const struct row {
     {"CPROBE_KEYS", SETTING_WORD, offsetof(struct settings, keys), 0, 2, "full, hash or off", keys_words},
     {"CPROBE_CONNECTIONS", SETTING_NUMBER, offsetof(struct settings, connections), 1, CONNECTIONS_MAX,
      "a number from 1 to 65000", NULL},
-    {"CPROBE_ROOT", SETTING_NUMBER, offsetof(struct settings, root), 0, UINT32_MAX, "a process id (set by cprobe)", NULL},
+    {"CPROBE_ROOT", SETTING_NUMBER, offsetof(struct settings, root), 0, UINT32_MAX, "a process id (set by cprobe)",
+     NULL},
 };
 
 /* Variables of the command and of the project's own build and tests, not of the recorder: not unknown here. */

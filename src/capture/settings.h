@@ -22,7 +22,7 @@ struct settings {
     uint32_t wire;        /* 1: what is said on connections is looked at */
     uint32_t keys;        /* enum settings_keys */
     uint32_t connections; /* conversations followed at once */
-    uint32_t root; /* process id of the run's first recorded process, 0: this is it */
+    uint32_t root;        /* process id of the run's first recorded process, 0: this is it */
 };
 
 /* Reads `environment`. Each bad value or unknown CPROBE_ name is reported through `complain` (one sentence with

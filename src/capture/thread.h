@@ -63,10 +63,10 @@ struct thread {
     struct unwind_bounds stack;
     struct scratch *scratch; /* stack.h */
     struct turn turns[TRACE_SITES];
-    struct trace_counter *recent[THREAD_RECENT]; /* counters used last, by call; within slot */
+    struct trace_counter *recent[THREAD_RECENT];                   /* counters used last, by call; within slot */
     struct trace_counter *recent_requests[THREAD_RECENT_REQUESTS]; /* the same, by operation */
-    int64_t request_credit_ns; /* as credit_ns, of requests' durations */
-    uint32_t stack_second;     /* second in which stacks of requests are counted */
+    int64_t request_credit_ns;                                     /* as credit_ns, of requests' durations */
+    uint32_t stack_second;                                         /* second in which stacks of requests are counted */
     uint32_t stack_count;
     struct served served;    /* where requests belong to the thread as a whole */
     uint32_t turn_operation; /* served longest in this turn, so far */
