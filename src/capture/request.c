@@ -45,22 +45,20 @@ static bool is_server(const struct conversation *c)
 
 /* ---- counting ---------------------------------------------------------------------------------------------------- */
 
-static struct trace_counter *counter_of(struct thread *t, uint32_t operation)
+static struct trace_counter *counter_of(struct thread *t, uint32_t operation, bool server)
 {
+    const uint16_t side = server ? WAIT_SERVER_SIDE : 0;
     struct trace_counter **recent = &t->recent_requests[operation % THREAD_RECENT_REQUESTS];
     struct trace_counter *c = *recent;
-    if (likely(c && c->endpoint == operation))
+    if (likely(c && c->endpoint == operation && c->flags == side))
         return c;
-    c = slot_counter(t->slot, CALL_request, 0, operation);
-    return *recent = c && c->endpoint == operation ? c : NULL;
+    return *recent = slot_counter(t->slot, CALL_request, side, operation);
 }
 
-static void count(struct thread *t, uint32_t operation, uint64_t begin_ns, uint64_t duration, uint32_t repeats,
+static void count(const struct feeding *f, uint32_t operation, uint64_t begin_ns, uint64_t duration, uint32_t repeats,
                   uint64_t bytes, bool failed)
 {
-    struct trace_counter *c = counter_of(t, operation);
-    if (unlikely(!c))
-        c = slot_counter(t->slot, CALL_request, 0, OPERATION_OVERFLOW);
+    struct trace_counter *c = counter_of(f->thread, operation, is_server(f->conversation));
     if (unlikely(!c)) {
         writer_lose(&recorder.writer, TRACE_LOST_RING_FULL, 1);
         return;
@@ -132,6 +130,8 @@ static uint32_t key_of(const struct conversation *c, const struct pending *p)
     const struct kept_key *k = &c->keys[p->sequence % CONVERSATION_KEYS];
     if (!p->key_hash)
         return 0;
+    if (recorder.settings.keys != SETTINGS_KEYS_FULL)
+        return key_intern(p->key_hash, "", 0);
     return k->length && k->sequence == p->sequence ? key_intern(p->key_hash, k->text, k->length)
                                                    : key_find(p->key_hash);
 }
@@ -168,7 +168,7 @@ static void complete(struct feeding *f, const struct pending *p, const struct en
 {
     struct thread *t = f->thread;
     uint64_t duration = end->now_ns > p->begin_ns ? end->now_ns - p->begin_ns : 0;
-    count(t, p->operation, p->begin_ns, duration, p->repeats, end->bytes, end->failed);
+    count(f, p->operation, p->begin_ns, duration, p->repeats, end->bytes, end->failed);
     if (unlikely(p->flags & REQUEST_NOTABLE) || unlikely(chosen(t, duration)))
         record(t, f->conversation, p, end);
 }
@@ -193,10 +193,10 @@ static NOINLINE void crowd_in(struct feeding *f, uint32_t operation, const struc
     c->crowded = 1;
     c->crowd_ns = feeding_now(f);
     if (*place) /* counted without its time */
-        count(f->thread, *place, c->crowd_ns, 0, 1, 0, false);
+        count(f, *place, c->crowd_ns, 0, 1, 0, false);
     *place = (uint16_t)operation;
     for (uint32_t i = 1; i < m->repeats; i++)
-        count(f->thread, operation, c->crowd_ns, 0, 1, 0, false);
+        count(f, operation, c->crowd_ns, 0, 1, 0, false);
 }
 
 static NOINLINE void crowd_out(struct feeding *f, const struct wire_message *m)
@@ -206,7 +206,7 @@ static NOINLINE void crowd_out(struct feeding *f, const struct wire_message *m)
     if (!*place)
         return;
     uint64_t now = feeding_now(f), duration = now > c->crowd_ns ? now - c->crowd_ns : 0;
-    count(f->thread, *place, now - duration, duration, 1, m->bytes, m->flags & WIRE_FAILED);
+    count(f, *place, now - duration, duration, 1, m->bytes, m->flags & WIRE_FAILED);
     *place = 0;
 }
 
@@ -218,7 +218,7 @@ static bool slot_free(struct feeding *f, struct pending *p, uint32_t sequence)
         return true;
     if (behind > 0 && behind < LOST_BEHIND)
         return false;
-    count(f->thread, p->operation, p->begin_ns, 0, p->repeats, p->bytes, false);
+    count(f, p->operation, p->begin_ns, 0, p->repeats, p->bytes, false);
     p->operation = 0;
     return true;
 }
@@ -322,7 +322,7 @@ void requests_give_up(struct feeding *f)
     }
     for (int i = 0; c->crowded && i < CONVERSATION_CROWD; i++) {
         if (c->crowd[i] && f->thread->slot && recorder_on())
-            count(f->thread, c->crowd[i], feeding_now(f), 0, 1, 0, true);
+            count(f, c->crowd[i], feeding_now(f), 0, 1, 0, true);
         c->crowd[i] = 0;
     }
     c->crowded = 0;
