@@ -71,7 +71,7 @@ class Redises(Case):
 
     def test_reused(self):
         connects = self.ask("reused", 300).events("connect")
-        self.assertAlmostEqual(sum(c["weight"] for c in connects), 300, delta=60)
+        self.assertAlmostEqual(sum(c["weight"] for c in connects), 300, delta=5)
         self.assertTrue(all(c["stack"] for c in connects[:16]))
 
     def test_hurried(self):
@@ -79,7 +79,7 @@ class Redises(Case):
         self.assertEqual((connect["error"], connect["flags"]), (0, 1))
         self.assertTrue(connect["stack"])
 
-    def test_more_connections_than_places(self):
+    def test_off(self):
         with Recording([PYTHON, ASKS, "plain", self.redis.port, 10], CPROBE_WIRE="off") as r:
             self.assertEqual(r.process.wait(), 0, r.process.output())
         self.assertEqual(Spoken(r.directory).counts(), {})
@@ -125,7 +125,7 @@ class Redises(Case):
         """A turn that was long is the request's that took so long."""
         server_data = scratch("server") / "data"
         with Redis(env=preload(server_data)) as redis:
-            run(["redis-cli", "-p", redis.port, "debug", "populate", "400000"])
+            run(["redis-cli", "-p", redis.port, "eval", "for i = 1, 400000 do redis.call('set', 'k' .. i, 'v') end", "0"])
             run(["redis-cli", "-p", redis.port, "keys", "none*"])
         spoken = Spoken(server_data)
         trace, = spoken.traces
