@@ -34,7 +34,6 @@ enum conversation_flags {
     CONVERSATION_DATAGRAMS = 0x02, /* UDP */
     CONVERSATION_EARLIER = 0x04,   /* the connection is older than the recording */
     CONVERSATION_TLS = 0x08,       /* what is fed is inside TLS */
-    CONVERSATION_APART = 0x10,     /* one thread sends, another one receives */
 };
 
 #define CONVERSATION_CROWD 1024 /* requests in flight whose operation is still known beyond WIRE_PENDING */
@@ -64,8 +63,8 @@ struct conversation {
     uint32_t id;         /* generation << 16 | place + 1; 0: free */
     uint32_t references; /* any: descriptors and sessions that have it */
     uint64_t owner;      /* any: pid << 32 | tid of the thread that feeds it; 0: none. Guards all below but `missed` */
-    uint64_t ahead;      /* bytes that were fed before they were sent, and are not sent yet */
-    uint32_t users[2];   /* threads that received and sent last */
+    uint64_t ahead;      /* any: bytes that were fed before they were sent, and are not sent yet */
+    uint32_t sending;    /* any: calls under way that send them */
     uint64_t missed[2];  /* any: bytes of each side that could not be fed */
     uint32_t endpoint;
     uint16_t flags; /* enum conversation_flags */
@@ -102,11 +101,13 @@ bool conversation_feed(uint32_t id, bool sent, const struct iovec *parts, size_t
                        uint64_t now_ns);
 
 /*
- * `size` bytes are about to be sent. Where another thread receives, they are fed now: it might be faster with the
- * answer than this one with the request. What then is not sent after all is expected to be sent later, as it is on
- * streams. conversation_feed takes off what was fed ahead.
+ * `size` bytes, all of `parts`, are about to be sent on a stream. They are fed now, because where another thread
+ * receives it may be faster with the answer than this one with the request. What the call then does not send is
+ * expected to be sent by a later one, as it is on streams, and not fed again. conversation_sent must follow: how many
+ * went. Result as conversation_feed.
  */
-void conversation_sending(uint32_t id, const struct iovec *parts, size_t count, uint64_t size);
+bool conversation_sending(uint32_t id, const struct iovec *parts, size_t count, uint64_t size);
+void conversation_sent(uint32_t id, uint64_t bytes);
 
 /* Bytes that were sent or received unseen; 0: how many is not known. */
 void conversation_gap(uint32_t id, bool sent, uint64_t bytes);
