@@ -360,8 +360,8 @@ uint32_t conversation_operation(uint32_t id, bool sending)
 
 bool conversation_unanswered(uint32_t id, uint32_t sequence, uint32_t operation)
 {
-    const struct conversation *c = conversation_at(id);
-    const struct pending *p = c ? &c->pending[sequence % WIRE_PENDING] : NULL;
+    struct conversation *c = conversation_at(id);
+    const struct pending *p = c ? conversation_slot(c, sequence) : NULL;
     return p && load_relaxed(&p->operation) == operation && load_relaxed(&p->sequence) == sequence;
 }
 

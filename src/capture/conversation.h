@@ -39,7 +39,7 @@ enum conversation_flags {
 #define CONVERSATION_CROWD 1024 /* requests in flight whose operation is still known beyond WIRE_PENDING */
 #define CONVERSATION_KEYS 8     /* of the newest requests */
 
-/* A request in flight. */
+/* A request in flight; one cache line. */
 struct pending {
     uint64_t begin_ns; /* when it was sent, or had come */
     uint64_t first_ns; /* when the answer's first byte had come; 0: with the rest */
@@ -51,7 +51,7 @@ struct pending {
     uint32_t detail;
     uint16_t flags; /* REQUEST_* */
     uint16_t repeats;
-};
+} __attribute__((aligned(64)));
 
 struct kept_key {
     uint32_t sequence;
@@ -72,14 +72,26 @@ struct conversation {
     uint32_t next_free;      /* place + 1 of the next free one; any while it is free */
     uint32_t last_operation; /* asked last (client), answered last (server) */
     bool crowded;            /* requests were in flight beyond WIRE_PENDING: `crowd` is in use */
+    uint8_t window;          /* slots in use - 1: as many as requests were in flight at once, a power of two; few slots
+                                stay in the processor's cache */
     uint8_t inside;          /* enum wire_protocol that agreed on TLS and goes on inside it */
     uint32_t announced;      /* protocol << 1 | inside TLS, as said in the trace */
     uint64_t crowd_ns;       /* when the last of those was sent */
     struct wire_conversation wire;
-    struct pending pending[WIRE_PENDING]; /* by sequence % WIRE_PENDING */
+    struct pending pending[WIRE_PENDING]; /* conversation_slot */
     struct kept_key keys[CONVERSATION_KEYS];
     uint16_t crowd[CONVERSATION_CROWD]; /* their operations, by sequence % CONVERSATION_CROWD; 0: none */
 };
+
+/* Where the request with this number is, if it is in flight and not in the crowd. */
+static inline struct pending *conversation_slot(struct conversation *c, uint32_t sequence)
+{
+    return &c->pending[sequence & c->window];
+}
+static inline struct kept_key *conversation_key(struct conversation *c, uint32_t sequence)
+{
+    return &c->keys[sequence & c->window & (CONVERSATION_KEYS - 1)];
+}
 
 /* At start. */
 void conversations_init(void);
