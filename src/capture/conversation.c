@@ -279,24 +279,19 @@ bool conversation_sending(uint32_t id, const struct iovec *parts, size_t count, 
         return false;
     if (unlikely(!recorder_on() || thread_self.in_vfork))
         return true;
-    bool alone = add_relaxed(&c->sending, 1) == 0;
-    uint64_t ahead = alone ? load_relaxed(&c->ahead) : 0;
-    if (unlikely(ahead >= size))
-        return true;
-    add_relaxed(&c->ahead, size - ahead);
-    return feed(c, id, true, parts, count, ahead, size, 0);
+    uint64_t ahead = add_relaxed(&c->sending, 1) == 0 ? load_relaxed(&c->ahead) : 0;
+    return unlikely(ahead >= size) || feed(c, id, true, parts, count, ahead, size, 0);
 }
 
-void conversation_sent(uint32_t id, uint64_t bytes)
+void conversation_sent(uint32_t id, uint64_t size, uint64_t bytes)
 {
     struct conversation *c = conversation_at(id);
-    if (unlikely(!c || thread_self.in_vfork))
+    if (unlikely(!c || thread_self.in_vfork || !load_relaxed(&c->sending)))
         return;
     uint64_t ahead = load_relaxed(&c->ahead);
-    if (likely(ahead))
-        add_relaxed(&c->ahead, -(ahead < bytes ? ahead : bytes));
-    if (likely(load_relaxed(&c->sending)))
-        add_relaxed(&c->sending, -1u);
+    if (unlikely(ahead || bytes < size))
+        store_relaxed(&c->ahead, (ahead > size ? ahead : size) - bytes);
+    add_relaxed(&c->sending, -1u);
 }
 
 void conversation_gap(uint32_t id, bool sent, uint64_t bytes)

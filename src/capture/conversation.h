@@ -116,10 +116,10 @@ bool conversation_feed(uint32_t id, bool sent, const struct iovec *parts, size_t
  * `size` bytes, all of `parts`, are about to be sent on a stream. They are fed now, because where another thread
  * receives it may be faster with the answer than this one with the request. What the call then does not send is
  * expected to be sent by a later one, as it is on streams, and not fed again. conversation_sent must follow: how many
- * went. Result as conversation_feed.
+ * of them went. Result as conversation_feed.
  */
 bool conversation_sending(uint32_t id, const struct iovec *parts, size_t count, uint64_t size);
-void conversation_sent(uint32_t id, uint64_t bytes);
+void conversation_sent(uint32_t id, uint64_t size, uint64_t bytes);
 
 /* Bytes that were sent or received unseen; 0: how many is not known. */
 void conversation_gap(uint32_t id, bool sent, uint64_t bytes);

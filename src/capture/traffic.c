@@ -67,16 +67,19 @@ void traffic_moved(int fd, enum traffic direction, const struct iovec *parts, si
         deafen(fd);
 }
 
+static uint64_t size_of(const struct iovec *parts, size_t count)
+{
+    uint64_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += parts[i].iov_len;
+    return size;
+}
+
 uint32_t traffic_sending(int fd, const struct iovec *parts, size_t count)
 {
     uint16_t flags = fd_flags(fd);
     uint32_t id = (flags & (FD_TALKS | FD_DATAGRAMS | FD_CONNECTING)) == FD_TALKS && recorder_on() ? listened(fd) : 0;
-    uint64_t size = 0;
-    if (!id)
-        return 0;
-    for (size_t i = 0; i < count; i++)
-        size += parts[i].iov_len;
-    if (unlikely(!conversation_sending(id, parts, count, size)))
+    if (id && unlikely(!conversation_sending(id, parts, count, size_of(parts, count))))
         deafen(fd);
     return id;
 }
@@ -84,7 +87,7 @@ uint32_t traffic_sending(int fd, const struct iovec *parts, size_t count)
 void traffic_sent(int fd, uint32_t id, const struct iovec *parts, size_t count, int64_t result, uint64_t now_ns)
 {
     if (likely(id))
-        conversation_sent(id, result > 0 ? (uint64_t)result : 0);
+        conversation_sent(id, size_of(parts, count), result > 0 ? (uint64_t)result : 0);
     else
         traffic_moved(fd, TRAFFIC_SENT, parts, count, result, now_ns);
 }
