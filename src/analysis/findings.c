@@ -91,7 +91,7 @@ const char *family_name(enum endpoint_kind kind)
 
 const struct peer *peer_of(const struct model_process *process, uint32_t id, struct arena *arena)
 {
-    const struct trace_endpoint *endpoint = trace_endpoint_find(process->trace, id);
+    const struct trace_endpoint *endpoint = model_endpoint(process, id);
     if (!endpoint || endpoint->text[0] == '\0')
         return NULL;
     switch (endpoint->kind) {

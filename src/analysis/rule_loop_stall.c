@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/merge.h"
 #include "analysis/own_call.h"
 #include "analysis/problem.h"
 #include "analysis/rule.h"
@@ -22,6 +23,7 @@ enum stall_cause { STALL_BLOCKED, STALL_CPU, STALL_UNKNOWN_CPU, STALL_UNEXPLAINE
 
 /* A distinct wait or CPU stack in the open turn. */
 struct turn_item {
+    struct model_process *process; /* whose trace has stack and endpoint */
     uint32_t stack, endpoint;
     uint16_t call; /* 0: CPU sample */
     double weight; /* nanoseconds, or samples */
@@ -41,6 +43,7 @@ struct stall {
     struct model_thread *worst;
     const struct stack *stack;
     struct place place;
+    const struct model_process *process; /* of the endpoint */
     uint32_t endpoint;
     uint16_t call;
     const struct own_call *own; /* what the program called, where that is known better than by `call` */
@@ -72,7 +75,8 @@ static void item_add(struct open_turn *open, struct turn_item item)
 {
     for (size_t i = 0; i < open->count; i++) {
         struct turn_item *known = &open->items[i];
-        if (known->stack == item.stack && known->endpoint == item.endpoint && known->call == item.call) {
+        if (known->process == item.process && known->stack == item.stack && known->endpoint == item.endpoint &&
+            known->call == item.call) {
             known->weight += item.weight;
             return;
         }
@@ -176,13 +180,17 @@ static void place_from_samples(struct model *model, const struct open_turn *open
 static void place_from_wait(struct model *model, const struct open_turn *open, const struct turn_item *item,
                             struct stall *key)
 {
-    struct wait_row row = {
-        .thread = open->thread, .endpoint = item->endpoint, .stack = item->stack, .call = item->call};
+    struct wait_row row = {.thread = open->thread,
+                           .process = item->process,
+                           .endpoint = item->endpoint,
+                           .stack = item->stack,
+                           .call = item->call};
     struct shares shares = {NULL, 0, 0};
     wait_classify(&row, model->symbols);
     struct share *share = shares_add(&shares, "non-yielding-io", model, &row);
     key->stack = share->stack;
     key->place = share->place;
+    key->process = item->process;
     key->endpoint = item->endpoint;
     key->call = item->call;
     key->blocked_problem = share->id;
@@ -291,10 +299,8 @@ static void turn_take(struct state *state, struct model *model, struct model_pro
     open->turn = *turn;
 }
 
-static struct open_turn *turn_around(struct state *state, struct model_process *process, uint32_t slot, uint32_t tid,
-                                     uint64_t time_ns)
+static struct open_turn *turn_around(struct state *state, const struct model_thread *thread, uint64_t time_ns)
 {
-    struct model_thread *thread = state->open_count > 0 ? model_thread_find(process, slot, tid) : NULL;
     for (size_t i = 0; thread && i < state->open_count; i++) {
         struct open_turn *open = &state->open[i];
         if (open->thread == thread && open->turn.header.type != 0 && time_ns >= open->turn.header.time_ns &&
@@ -302,6 +308,42 @@ static struct open_turn *turn_around(struct state *state, struct model_process *
             return open;
     }
     return NULL;
+}
+
+/* The length of turns is not seen through the kernel, but one wait may be longer than a turn should be. */
+static void wait_is_turn(struct state *state, struct model *model, const struct merged *merged)
+{
+    const struct event_wait *wait = merged->wait.event;
+    struct model_thread *thread = merged->wait.thread;
+    if (!thread->process->kernel || !thread->loop_kind || wait->duration_ns < model->options->stall_threshold ||
+        merged->wait.phase != PHASE_LOOP)
+        return;
+    struct open_turn *open = open_turn_of(state, thread);
+    open->turn =
+        (struct event_turn){.header = {EVENT_MAGIC, EVENT_TURN, sizeof(struct event_turn), wait->header.time_ns},
+                            .duration_ns = wait->duration_ns,
+                            .blocked_ns = wait->duration_ns,
+                            .cpu_ns = UINT64_MAX,
+                            .tid = wait->tid};
+    item_add(open, (struct turn_item){merged->wait.process, wait->stack, wait->endpoint, wait->call,
+                                      (double)wait->duration_ns});
+    turn_close(state, model, open);
+}
+
+static void wait_take(struct state *state, struct model *model, const struct merged *merged)
+{
+    if (merged->kind == MERGED_NONE || merged->kind == MERGED_DETAIL || merged->idle)
+        return;
+    const struct event_wait *wait = merged->wait.event;
+    struct open_turn *open = turn_around(state, merged->wait.thread, wait->header.time_ns);
+    double ns = merged->wait.weight * (double)wait->duration_ns;
+    if (open) {
+        item_add(open, (struct turn_item){merged->wait.process, wait->stack, wait->endpoint, wait->call, ns});
+        if (merged->kind == MERGED_KERNEL)
+            open->turn.blocked_ns += wait->duration_ns; /* the recorder's sum is of its own calls */
+    } else if (merged->kind == MERGED_KERNEL) {
+        wait_is_turn(state, model, merged);
+    }
 }
 
 static void *rule_begin(struct model *model)
@@ -314,21 +356,21 @@ static void rule_event(void *opaque, struct model *model, struct source *source,
 {
     struct state *state = opaque;
     struct model_process *process = model_process_of(model, source);
+    const struct model_thread *thread;
     struct open_turn *open;
     switch (event->header.type) {
     case EVENT_TURN:
         turn_take(state, model, process, &event->turn);
         break;
     case EVENT_WAIT:
-        open = turn_around(state, process, event->wait.slot, event->wait.tid, event->header.time_ns);
-        if (open && !(event->wait.flags & WAIT_NESTED) && !thread_owns_site(open->thread, event->wait.endpoint))
-            item_add(open, (struct turn_item){event->wait.stack, event->wait.endpoint, event->wait.call,
-                                              (double)event->wait.weight * (double)event->wait.duration_ns});
+    case EVENT_OFFCPU:
+        wait_take(state, model, model->wait);
         break;
     case EVENT_CPU:
-        open = turn_around(state, process, event->cpu.slot, event->cpu.tid, event->header.time_ns);
+        thread = state->open_count > 0 ? model_thread_find(process, event->cpu.slot, event->cpu.tid) : NULL;
+        open = turn_around(state, thread, event->header.time_ns);
         if (open)
-            item_add(open, (struct turn_item){event->cpu.stack, 0, 0, 1});
+            item_add(open, (struct turn_item){process, event->cpu.stack, 0, 0, 1});
         break;
     default:
         break;
@@ -401,7 +443,7 @@ static void stall_report(const struct stall *stall, struct findings *findings)
         finding->p99_ns = finding->max_ns;
     finding->process = process_info_of(process);
     finding->thread = thread_info_of(stall->worst);
-    finding->peer = peer_of(process, stall->endpoint, arena);
+    finding->peer = stall->process ? peer_of(stall->process, stall->endpoint, arena) : NULL;
     finding->first_real_ns = stall->first_real_ns;
     finding->last_real_ns = stall->last_real_ns;
     if (stall->stack && stall->stack->count > 0) {

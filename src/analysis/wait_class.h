@@ -20,6 +20,7 @@ enum wait_class {
     CLASS_LOCK,
     CLASS_JOIN,
     CLASS_SIGNAL,
+    CLASS_MEMORY, /* pages that had to be fetched first, address space that others changed */
 };
 
 /* Sets class, runtime and own of a row whose thread, endpoint, stack, call and flags are known. */
@@ -27,7 +28,7 @@ void wait_classify(struct wait_row *row, struct symbols *symbols);
 
 const char *wait_class_name(enum wait_class class); /* "io", "sleep", … */
 
-/* Reads and writes of regular files without a flush to disk: mostly copies from and to memory. */
+/* Reads and writes of regular files without a flush to disk, and page faults: mostly copies from and to memory. */
 bool wait_is_page_cache(const struct wait_row *row);
 /* Making a process: mostly CPU time spent copying page tables. */
 bool wait_is_spawn(const struct wait_row *row);

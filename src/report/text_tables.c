@@ -43,6 +43,25 @@ static void more_write(size_t count, size_t shown, const struct report_style *st
     fputc('\n', out);
 }
 
+/* What the table has no room for, where the kernel was watching. */
+static void loop_runnable_write(const struct loop *loop, const struct report_style *style, FILE *out)
+{
+    char total[UNIT_SIZE], share[UNIT_SIZE];
+    struct line line;
+
+    if (!loop->runnable_known || (loop->runnable_ns < loop->wall_ns / 100 && loop->verdict != LOOP_STARVED))
+        return;
+    line_begin(&line, style);
+    line_pad(&line, 10);
+    line_ink(&line, loop->verdict == LOOP_STARVED ? INK_WARNING : INK_NONE);
+    line_print(&line, "waited for a CPU");
+    line_ink(&line, INK_NONE);
+    line_print(&line, ": %s (%s)%s", unit_duration(loop->runnable_ns, total, sizeof(total)),
+               unit_part(loop->runnable_ns, loop->wall_ns, share, sizeof(share)),
+               loop->verdict == LOOP_STARVED ? ": others had the CPUs" : "");
+    line_end(&line, out);
+}
+
 static void loop_verdict_write(const struct loop *loop, const struct report_style *style, FILE *out)
 {
     size_t rows = loop->blocked_by_count < BLOCKED_BY_ROWS ? loop->blocked_by_count : BLOCKED_BY_ROWS;
@@ -92,8 +111,9 @@ static void loop_write(const struct loop *loop, const struct report_style *style
     line_right(&line, unit_part(loop->oncpu_ns, loop->wall_ns, number, sizeof(number)), 56);
     line_right(&line, unit_part(loop->blocked_ns, loop->wall_ns, number, sizeof(number)), 64);
     line_right(&line, unit_count(loop->turns, number, sizeof(number)), 72);
-    line_right(&line, unit_duration(loop->turn_p99_ns, number, sizeof(number)), 80);
+    line_right(&line, loop->turn_p99_ns > 0 ? unit_duration(loop->turn_p99_ns, number, sizeof(number)) : "-", 80);
     line_end(&line, out);
+    loop_runnable_write(loop, style, out);
     loop_verdict_write(loop, style, out);
 }
 

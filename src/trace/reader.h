@@ -26,8 +26,9 @@ struct trace_info {
     enum trace_reason reason;
     int32_t exit_status;
     uint64_t start_mono_ns, start_real_ns;
-    uint64_t end_mono_ns; /* as recorded; where the process was killed: the latest time found in the file */
-    bool ended;           /* end_mono_ns was written by the process itself */
+    uint64_t end_mono_ns;   /* as recorded; where the process was killed: the latest time found in the file */
+    bool ended;             /* end_mono_ns was written by the process itself */
+    uint64_t process_start; /* field 22 of /proc/PID/stat; 0: not known */
     uint64_t sample_mean_ns;
     uint64_t lost[TRACE_LOST_CAUSES];
     uint64_t damage;                         /* places that could not be read */
@@ -85,6 +86,13 @@ struct trace_ksym {
     const char *name, *module; /* module: "" for the kernel itself */
 };
 
+/* A function of the process that was named when it was recorded. */
+struct trace_symbol {
+    uint64_t start, end;
+    uint32_t loaded; /* module generation */
+    const char *name;
+};
+
 struct trace_note {
     uint64_t time_ns;
     uint32_t severity;
@@ -122,6 +130,8 @@ const struct trace_module *trace_module_find(const struct trace *t, uint64_t pc,
 const struct trace_code *trace_code_find(const struct trace *t, uint32_t id); /* NULL: unknown */
 /* The kernel function at `pc` (at or above TRACE_KERNEL_START), or NULL. */
 const struct trace_ksym *trace_ksym_find(const struct trace *t, uint64_t pc);
+/* The function at `pc` at module generation `generation`, if it was named when it was recorded; else NULL. */
+const struct trace_symbol *trace_symbol_find(const struct trace *t, uint64_t pc, uint32_t generation);
 size_t trace_note_count(const struct trace *t);
 const struct trace_note *trace_note_at(const struct trace *t, size_t i);
 /* 0, or -ENOENT where the id names no complete stack. */
@@ -144,9 +154,15 @@ enum call_category {
     CALL_LOCK,
     CALL_JOIN,
     CALL_SIGNAL,
+    CALL_FAULT, /* no call at all: the thread touched memory that was not there */
     CALL_REQUEST, /* counters only: not a wait */
     CALL_UNKNOWN
 };
+/* Waits that only the kernel saw are in no library call: from here on a call's number is that of a system call
+   (event_offcpu.syscall), the last one stands for a page fault. */
+#define CALL_KERNEL 0x1000u
+#define CALL_KERNEL_FAULT 0x1fffu
+uint16_t trace_call_of_syscall(uint16_t syscall);
 const char *trace_call_name(uint16_t call);
 enum call_category trace_call_category(uint16_t call);
 /* "futex", …; NULL for an unknown number and SYSCALL_NONE. */

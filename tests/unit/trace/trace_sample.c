@@ -102,6 +102,16 @@ static void sample_kernel(struct trace_builder *b, const struct sample_ids *ids)
               .text = "do_sys_pollext4"};
     builder_log_raw(b, &ksym, sizeof(ksym));
     struct {
+        struct event_symbol event;
+        char text[24];
+    } symbol = {.event = {{EVENT_MAGIC, EVENT_SYMBOL, sizeof(symbol), BUILDER_START + 63 * SAMPLE_MS},
+                          UINT64_C(0x3a8100001000),
+                          UINT64_C(0x3a8100001200),
+                          1,
+                          {40, 21}},
+                .text = "JS:~get /srv/app.js:7"};
+    builder_log_raw(b, &symbol, sizeof(symbol));
+    struct {
         struct event_syscall event;
         uint32_t hist[4];
     } total = {.event = {.header = {EVENT_MAGIC, EVENT_SYSCALL, sizeof(total), BUILDER_START + 1990 * SAMPLE_MS},
@@ -116,6 +126,29 @@ static void sample_kernel(struct trace_builder *b, const struct sample_ids *ids)
                          .hist = {64, 16}},
                .hist = {0, 1, 0, 2}};
     builder_log_raw(b, &total, sizeof(total));
+    const struct event_sched sched = {
+        .header = {EVENT_MAGIC, EVENT_SCHED, sizeof(sched), BUILDER_START + 1991 * SAMPLE_MS},
+        .begin_ns = BUILDER_START + 91 * SAMPLE_MS,
+        .oncpu_ns = 1500 * SAMPLE_MS,
+        .blocked_ns = 200 * SAMPLE_MS,
+        .runqueue_ns = 150 * SAMPLE_MS,
+        .preempted_ns = 50 * SAMPLE_MS,
+        .waits = 3,
+        .preemptions = 2,
+        .tid = WORKER,
+        .slot = 1,
+    };
+    builder_log_raw(b, &sched, sizeof(sched));
+    const struct event_wake wake = {
+        .header = {EVENT_MAGIC, EVENT_WAKE, sizeof(wake), BUILDER_START + 62 * SAMPLE_MS},
+        .wait_ns = BUILDER_START + 50 * SAMPLE_MS,
+        .wait_tid = WORKER,
+        .tid = LOOP,
+        .stack = ids->query_stack,
+        .slot = 0,
+        .flags = OFFCPU_FLAG_WAKER_SOFTIRQ,
+    };
+    builder_ring_raw(b, LOOP, &wake, sizeof(wake));
 }
 
 /* What was said on connections. */
