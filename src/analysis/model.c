@@ -117,6 +117,7 @@ void model_free(struct model *model)
         return;
     waits_free(&model->waits);
     syscalls_free(&model->syscalls);
+    talk_free(&model->talk);
     free(model);
 }
 
@@ -197,13 +198,58 @@ static void wait_take(struct model *model, struct model_process *process, const 
     python_note(thread, wait->stack);
     if ((wait->flags & WAIT_WAITSET) && thread_owns_site(thread, wait->endpoint))
         return;
-    waits_add(&model->waits, thread, thread_phase(thread, wait->header.time_ns), wait);
+    waits_add(&model->waits, thread, thread_phase(thread, wait->header.time_ns), wait, model->context);
+}
+
+static void context_keep(struct model_process *process, const struct event_context *context)
+{
+    struct model_thread *thread = model_thread_find(process, context->slot, context->tid);
+    if (thread)
+        thread->context = *context;
+}
+
+/* A CONTEXT record belongs to the next one of its thread if that has the same time. */
+static struct wait_context context_take(struct model_process *process, uint32_t slot, uint32_t tid, uint64_t time_ns)
+{
+    struct model_thread *thread = model_thread_find(process, slot, tid);
+    if (!thread || thread->context.header.type == 0)
+        return (struct wait_context){0, 0};
+    struct event_context *context = &thread->context;
+    bool same = context->header.time_ns == time_ns && context->tid == tid;
+    context->header.type = 0;
+    return same ? (struct wait_context){context->operation, context->serving} : (struct wait_context){0, 0};
+}
+
+static struct wait_context context_of(struct model_process *process, const union trace_event *event)
+{
+    uint64_t time_ns = event->header.time_ns;
+    switch (event->header.type) {
+    case EVENT_WAIT:
+        return context_take(process, event->wait.slot, event->wait.tid, time_ns);
+    case EVENT_TURN:
+        return context_take(process, event->turn.slot, event->turn.tid, time_ns);
+    case EVENT_CPU:
+        return context_take(process, event->cpu.slot, event->cpu.tid, time_ns);
+    case EVENT_REQUEST:
+        return context_take(process, event->request.slot, event->request.tid, time_ns);
+    case EVENT_CONTEXT:
+        context_keep(process, &event->context);
+        break;
+    default:
+        break;
+    }
+    return (struct wait_context){0, 0};
 }
 
 void model_event(struct model *model, const struct source *source, const union trace_event *event)
 {
+    model->context = context_of(model_process_of(model, source), event);
     if (event->header.type == EVENT_WAIT)
         wait_take(model, model_process_of(model, source), &event->wait);
+    else if (event->header.type == EVENT_REQUEST)
+        talk_add_request(&model->talk, model_process_of(model, source), &event->request);
+    else if (event->header.type == EVENT_CONNECT)
+        talk_add_connect(&model->talk, model_process_of(model, source), &event->connect);
     else if (event->header.type == EVENT_SYSCALL)
         syscalls_add(model, source, &event->syscall);
 }

@@ -41,7 +41,7 @@ static void wait_read(struct builder *builder, struct model_process *process, co
         return;
     profile_times_add(&builder->times, thread, wait);
     if ((wait->flags & WAIT_WAITSET) && thread_owns_site(thread, wait->endpoint))
-        waits_add(&builder->idle, thread, PHASE_LOOP, wait);
+        waits_add(&builder->idle, thread, PHASE_LOOP, wait, (struct wait_context){0, 0});
 }
 
 static void offcpu_read(struct builder *builder, struct model_process *process, const struct event_offcpu *event)
@@ -117,7 +117,7 @@ static void row_take(struct builder *builder, const struct wait_row *row, bool i
     size_t count = profile_frames_path(&builder->frames, stack, row->call, idle);
     struct draft_search search = {builder, {.owner = row->thread}};
     search.draft.path = frames_hash(PROFILE_HASH_START, builder->frames.path, count);
-    count = profile_frames_endpoint(&builder->frames, count, row->thread->process, row->endpoint);
+    count = profile_frames_endpoint(&builder->frames, count, row->thread->process, row->endpoint, row->operation);
     search.draft.stack = (struct profile_stack){
         .idle = idle, .kinds = profile_kinds_of(row), .frames = builder->frames.path, .frame_count = count};
     struct draft *draft = draft_get(builder, &search);

@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/conversation.h"
 #include "analysis/own_call.h"
 #include "analysis/problem.h"
+#include "analysis/request_context.h"
 #include "analysis/rule.h"
 
 #define START_UP_NS 10000000     /* a turn that begins so soon after the loop's first wait began is still start-up */
@@ -23,13 +25,16 @@ enum stall_cause { STALL_BLOCKED, STALL_CPU, STALL_UNKNOWN_CPU, STALL_UNEXPLAINE
 /* A distinct wait or CPU stack in the open turn. */
 struct turn_item {
     uint32_t stack, endpoint;
-    uint16_t call; /* 0: CPU sample */
-    double weight; /* nanoseconds, or samples */
+    uint32_t operation; /* what was asked of the endpoint; 0: not known */
+    uint32_t serving;   /* what the thread was at work on; 0: not known */
+    uint16_t call;      /* 0: CPU sample */
+    double weight;      /* nanoseconds, or samples */
 };
 
 struct open_turn {
     struct model_thread *thread;
     struct event_turn turn; /* header.type 0: none open */
+    uint32_t serving;       /* what the turn as a whole was at work on; 0: not known */
     struct turn_item *items;
     size_t count, capacity;
 };
@@ -43,9 +48,11 @@ struct stall {
     struct place place;
     uint32_t endpoint;
     uint16_t call;
-    const struct own_call *own; /* what the program called, where that is known better than by `call` */
-    bool runtime;               /* blocked by the language's runtime: the GIL and the like */
-    uint64_t blocked_problem;   /* fingerprint of the non-yielding-io problem with the same place; 0: not blocked */
+    const struct trace_operation *operation; /* that it was blocked in; NULL: not known */
+    struct context_tally contexts;           /* what the turns were at work on */
+    const struct own_call *own;              /* what the program called, where that is known better than by `call` */
+    bool runtime;                            /* blocked by the language's runtime: the GIL and the like */
+    uint64_t blocked_problem; /* fingerprint of the non-yielding-io problem with the same place; 0: not blocked */
     uint64_t turns, total_ns, max_ns, max_real_ns, blocked_ns, cpu_ns, first_real_ns, last_real_ns;
     struct histogram histogram;
 };
@@ -72,7 +79,8 @@ static void item_add(struct open_turn *open, struct turn_item item)
 {
     for (size_t i = 0; i < open->count; i++) {
         struct turn_item *known = &open->items[i];
-        if (known->stack == item.stack && known->endpoint == item.endpoint && known->call == item.call) {
+        if (known->stack == item.stack && known->endpoint == item.endpoint && known->call == item.call &&
+            known->operation == item.operation && known->serving == item.serving) {
             known->weight += item.weight;
             return;
         }
@@ -176,8 +184,11 @@ static void place_from_samples(struct model *model, const struct open_turn *open
 static void place_from_wait(struct model *model, const struct open_turn *open, const struct turn_item *item,
                             struct stall *key)
 {
-    struct wait_row row = {
-        .thread = open->thread, .endpoint = item->endpoint, .stack = item->stack, .call = item->call};
+    struct wait_row row = {.thread = open->thread,
+                           .endpoint = item->endpoint,
+                           .stack = item->stack,
+                           .operation = item->operation,
+                           .call = item->call};
     struct shares shares = {NULL, 0, 0};
     wait_classify(&row, model->symbols);
     struct share *share = shares_add(&shares, "non-yielding-io", model, &row);
@@ -185,6 +196,7 @@ static void place_from_wait(struct model *model, const struct open_turn *open, c
     key->place = share->place;
     key->endpoint = item->endpoint;
     key->call = item->call;
+    key->operation = share->operation;
     key->blocked_problem = share->id;
     key->runtime = row.runtime;
     key->own = row.own;
@@ -255,6 +267,24 @@ static void stall_count_turn(struct stall *stall, const struct open_turn *open)
     }
 }
 
+/* What the loop was at work on in this turn: the recorder's word for the whole, else what its waits and CPU samples say
+   most. */
+static void stall_count_context(struct stall *stall, const struct open_turn *open, struct arena *arena)
+{
+    const struct trace *trace = open->thread->process->trace;
+    struct context_tally parts = {.count = 0};
+    struct request_context context = context_of(trace, open->serving, stall->stack, arena);
+    for (size_t i = 0; !context.name && i < open->count; i++) {
+        struct request_context part = context_of(trace, open->items[i].serving, NULL, arena);
+        context_tally_add(&parts, &part, open->items[i].weight);
+    }
+    if (!context.name)
+        context = context_tally_heaviest(&parts);
+    context.others = 0;
+    context_tally_add(&stall->contexts, &context, (double)open->turn.duration_ns);
+    context_tally_free(&parts);
+}
+
 static void turn_close(struct state *state, struct model *model, struct open_turn *open)
 {
     if (open->turn.header.type == 0)
@@ -269,6 +299,7 @@ static void turn_close(struct state *state, struct model *model, struct open_tur
         *stall = key;
     }
     stall_count_turn(stall, open);
+    stall_count_context(stall, open, model->arena);
     open->turn.header.type = 0;
     open->count = 0;
 }
@@ -289,6 +320,7 @@ static void turn_take(struct state *state, struct model *model, struct model_pro
     struct open_turn *open = open_turn_of(state, thread);
     turn_close(state, model, open);
     open->turn = *turn;
+    open->serving = model->context.serving;
 }
 
 static struct open_turn *turn_around(struct state *state, struct model_process *process, uint32_t slot, uint32_t tid,
@@ -322,13 +354,14 @@ static void rule_event(void *opaque, struct model *model, struct source *source,
     case EVENT_WAIT:
         open = turn_around(state, process, event->wait.slot, event->wait.tid, event->header.time_ns);
         if (open && !(event->wait.flags & WAIT_NESTED) && !thread_owns_site(open->thread, event->wait.endpoint))
-            item_add(open, (struct turn_item){event->wait.stack, event->wait.endpoint, event->wait.call,
+            item_add(open, (struct turn_item){event->wait.stack, event->wait.endpoint, model->context.operation,
+                                              model->context.serving, event->wait.call,
                                               (double)event->wait.weight * (double)event->wait.duration_ns});
         break;
     case EVENT_CPU:
         open = turn_around(state, process, event->cpu.slot, event->cpu.tid, event->header.time_ns);
         if (open)
-            item_add(open, (struct turn_item){event->cpu.stack, 0, 0, 1});
+            item_add(open, (struct turn_item){event->cpu.stack, 0, 0, model->context.serving, 0, 1});
         break;
     default:
         break;
@@ -337,6 +370,15 @@ static void rule_event(void *opaque, struct model *model, struct source *source,
 
 /* ---- findings ---- */
 
+/* ", serving SCAN" */
+static const char *stall_serving(const struct finding *finding, struct arena *arena)
+{
+    const struct request_context *context = &finding->context;
+    if (!context->name)
+        return "";
+    return arena_format(arena, context->task ? ", running the task %s" : ", serving %s", context->name);
+}
+
 static const char *stall_title(const struct stall *stall, const struct findings *findings)
 {
     struct arena *arena = findings->arena;
@@ -344,7 +386,9 @@ static const char *stall_title(const struct stall *stall, const struct findings 
         arena, stall->turns > 1 ? "%llu turns of the %s loop took up to %s" : "%llu turn of the %s loop took %s",
         (unsigned long long)stall->turns, stall->worst->loop_kind, words_duration(stall->max_ns, arena));
     const char *call = stall->call ? trace_call_name(stall->call) : NULL;
-    const char *driver = stall->own            ? stall->own->name
+    const char *asked = stall->operation ? protocol_title(stall->operation->protocol) : NULL;
+    const char *driver = stall->own ? stall->own->name
+                         : asked    ? arena_format(arena, "a %s %s", asked, protocol_asked(stall->operation->protocol))
                          : stall->place.driver ? driver_name(stall->place.driver, arena)
                          : call                ? call
                                                : "a call";
@@ -391,7 +435,9 @@ static void stall_report(const struct stall *stall, struct findings *findings)
     const struct model_process *process = stall->worst->process;
     struct finding *finding = findings_add(findings, rule_name);
     finding->id = stall->id;
-    finding->title = stall_title(stall, findings);
+    finding->context = context_tally_heaviest(&stall->contexts);
+    finding->operation = stall->operation ? operation_words(stall->operation, arena) : NULL;
+    finding->title = arena_format(arena, "%s%s", stall_title(stall, findings), stall_serving(finding, arena));
     finding->remedy = stall_remedy(stall->cause);
     finding->count = stall->turns;
     finding->total_ns = stall->total_ns;
@@ -434,6 +480,7 @@ static void rule_end(void *opaque, struct model *model, struct findings *finding
         if (stall->cause != STALL_UNEXPLAINED || stall->max_ns >= model->options->stall_unexplained)
             stall_report(stall, findings);
         histogram_free(&stall->histogram);
+        context_tally_free(&stall->contexts);
     }
     free(state->stalls);
     free(state->open);

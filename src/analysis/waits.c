@@ -25,13 +25,13 @@ static uint64_t row_hash(const struct wait_row *row)
 {
     uint64_t h = hash_mix((uintptr_t)row->thread ^ (uint64_t)row->stack << 32);
     h = hash_mix(h ^ row->endpoint ^ (uint64_t)row->call << 32 ^ (uint64_t)row->flags << 48);
-    return hash_mix(h ^ (uint64_t)row->phase);
+    return hash_mix(hash_mix(h ^ (uint64_t)row->phase) ^ row->operation ^ (uint64_t)row->serving << 32);
 }
 
 static bool row_equal(const struct wait_row *a, const struct wait_row *b)
 {
     return a->thread == b->thread && a->stack == b->stack && a->endpoint == b->endpoint && a->call == b->call &&
-           a->flags == b->flags && a->phase == b->phase;
+           a->flags == b->flags && a->phase == b->phase && a->operation == b->operation && a->serving == b->serving;
 }
 
 static void index_place(struct wait_table *table, size_t row)
@@ -83,7 +83,7 @@ static double weight_of(const struct event_wait *wait)
 }
 
 void waits_add(struct wait_table *table, struct model_thread *thread, enum wait_phase phase,
-               const struct event_wait *wait)
+               const struct event_wait *wait, struct wait_context context)
 {
     struct wait_row key = {.thread = thread,
                            .endpoint = wait->endpoint,
@@ -91,6 +91,8 @@ void waits_add(struct wait_table *table, struct model_thread *thread, enum wait_
                            .call = wait->call,
                            .flags = wait->flags & KEY_FLAGS,
                            .phase = phase,
+                           .operation = context.operation,
+                           .serving = context.serving,
                            .first_ns = wait->header.time_ns};
     struct wait_row *row = row_get(table, &key);
     double weight = weight_of(wait);
@@ -136,6 +138,10 @@ static int row_compare(const void *left, const void *right)
         return a->endpoint < b->endpoint ? -1 : 1;
     if (a->phase != b->phase)
         return a->phase < b->phase ? -1 : 1;
+    if (a->operation != b->operation)
+        return a->operation < b->operation ? -1 : 1;
+    if (a->serving != b->serving)
+        return a->serving < b->serving ? -1 : 1;
     return a->flags - b->flags;
 }
 
@@ -280,7 +286,7 @@ static void counters_calibrate(struct wait_table *table, struct model_thread *th
 {
     for (size_t i = 0; i < thread->source->counter_count; i++) {
         const struct trace_counter *counter = &thread->source->counters[i];
-        if (counter_is_idle(counter, thread) == idle)
+        if (trace_call_category(counter->call) != CALL_REQUEST && counter_is_idle(counter, thread) == idle)
             counter_calibrate(table, thread, counter);
     }
 }

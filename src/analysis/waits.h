@@ -27,9 +27,16 @@ enum wait_phase {
     PHASE_AFTER,  /* after the loop's last wait */
 };
 
+/* Numbers of operations; 0: not known. */
+struct wait_context {
+    uint32_t operation, serving;
+};
+
 struct wait_row {
     struct model_thread *thread;
     uint32_t endpoint, stack; /* stack 0: not known */
+    uint32_t operation;       /* what was asked of the endpoint; 0: not known */
+    uint32_t serving;         /* operation of this process that the thread was at work on; 0: not known */
     uint32_t counted_as; /* endpoint of the exact counter: ENDPOINT_OVERFLOW where the thread's counters were full */
     uint16_t call;
     uint16_t flags; /* WAIT_WAITSET, WAIT_SERVER_SIDE, WAIT_GIL_HELD */
@@ -61,8 +68,9 @@ struct wait_table {
     size_t index_size;
 };
 
+/* `context`: what else was recorded of the wait. */
 void waits_add(struct wait_table *table, struct model_thread *thread, enum wait_phase phase,
-               const struct event_wait *wait);
+               const struct event_wait *wait, struct wait_context context);
 
 /* Calibrates the rows of one thread to its counters and adds rows for counters without any sample. Call waits_sort
  * first. */
