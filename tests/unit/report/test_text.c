@@ -52,8 +52,10 @@ static const char expected[] =
     "          blocked by libmariadb.so.3: 4.06 s (38.2 %), 812 times, for mysql 127.0.0.1:3306\n"
     "\n"
     "Talked to\n"
-    "  address                        connects    calls      wait\n"
-    "  127.0.0.1:3306                        1      812    4.06 s\n"
+    "  address                          connects  requests     wait      p50      p99\n"
+    "  mysql 127.0.0.1:3306                    1       801   4.06 s  5.00 ms  22.0 ms  2 errors  db.internal\n"
+    "      3 connects failed, which took 9.00 s\n"
+    "      SELECT ? FROM user                         800   4.00 s  5.00 ms  22.0 ms\n"
     "\n"
     "System calls that waited\n"
     " thread name           call             waits    total     p99     max  for CPU\n"
@@ -74,7 +76,7 @@ static const char expected[] =
 static const char expected_short[] =
     "The loop of python3 (pid 4711) was blocked 38 % of its time.\n"
     "ERROR non-yielding-io: libmariadb.so.3 blocks the gevent loop\n"
-    "    812 times, 4.06 s (38.2 % of the loop's time), longest 31.0 ms, for 127.0.0.1:3306\n"
+    "    812 times, 4.06 s (38.2 % of the loop's time), longest 31.0 ms, for mysql 127.0.0.1:3306\n"
     "    at View.get /srv/app/views.py:33, through libmariadb.so.3 (pid 4711, id 0e3c1a2b9f00d412)\n"
     "WARNING loop-stall: a turn of the loop took 480 ms\n"
     "    1 time, 480 ms, longest 480 ms\n"
@@ -196,12 +198,18 @@ static void a_peer_says_what_it_is(void **state)
 {
     (void)state;
     char text[100];
-    assert_string_equal(text_peer(&(struct peer){"mysql", "inet", "10.0.0.1:3306"}, text, sizeof(text)),
+    assert_string_equal(text_peer(&(struct peer){.protocol = "mysql", .family = "inet", .address = "10.0.0.1:3306"},
+                                  text, sizeof(text)),
                         "mysql 10.0.0.1:3306");
-    assert_string_equal(text_peer(&(struct peer){"unknown", "inet6", "[::1]:1"}, text, sizeof(text)), "[::1]:1");
-    assert_string_equal(text_peer(&(struct peer){"unknown", "file", "/tmp/lock"}, text, sizeof(text)),
-                        "/tmp/lock (file)");
-    assert_string_equal(text_peer(&(struct peer){"unknown", "unix", ""}, text, sizeof(text)), "(unnamed) (unix)");
+    assert_string_equal(
+        text_peer(&(struct peer){.protocol = "unknown", .family = "inet6", .address = "[::1]:1"}, text, sizeof(text)),
+        "[::1]:1");
+    assert_string_equal(
+        text_peer(&(struct peer){.protocol = "unknown", .family = "file", .address = "/tmp/lock"}, text, sizeof(text)),
+        "/tmp/lock (file)");
+    assert_string_equal(
+        text_peer(&(struct peer){.protocol = "unknown", .family = "unix", .address = ""}, text, sizeof(text)),
+        "(unnamed) (unix)");
 }
 
 int main(void)
