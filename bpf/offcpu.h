@@ -19,8 +19,10 @@ enum offcpu_record_kind {
     OFFCPU_WAIT = 1,  /* a wait has ended and is worth recording */
     OFFCPU_STACK = 2, /* the user stack of the thread's waits with the same `sequence` */
     OFFCPU_FORK = 3,  /* `pid` is a new process, child of `other` */
-    OFFCPU_EXEC = 4,  /* `pid` runs another program from here on */
+    OFFCPU_EXEC = 4,  /* `pid` runs another program from here on; `other` was its run until then */
     OFFCPU_EXIT = 5,  /* thread `tid` has ended */
+    OFFCPU_TOTAL = 6, /* totals of a thread in one system call; its others may be in the map `totals` */
+    OFFCPU_SCHED = 7, /* where a thread's time went, until now */
 };
 
 /* offcpu_wait.flags */
@@ -31,10 +33,14 @@ enum offcpu_record_kind {
     0x0008 /* woken from deferred interrupt work: the thread named may only have been there \
             */
 
+/* Records and totals may be read long after they were written: by then the process may run another program, and process
+   and thread ids may belong to others. Numbers that are never used again tell them apart. */
 struct offcpu_head {
     __u32 kind; /* enum offcpu_record_kind */
     __u32 pid;  /* process (tgid) */
     __u32 tid;
+    __u32 run;    /* number of one program in one process: from fork or exec until exec or exit */
+    __u32 thread; /* number of one thread in one run */
     __u32 other;
     __u64 time_ns; /* waits: of their begin */
 };
@@ -68,18 +74,38 @@ struct offcpu_stack {
 
 /* Exact: every wait of a thread in one system call, recorded or not. */
 struct offcpu_call {
-    __u32 tid;
+    __u32 thread; /* as in offcpu_head */
     __s32 syscall;
 };
 
 struct offcpu_total {
-    __u32 pid;
-    __u32 reserved;
+    __u32 run;
+    __u32 tid;
     __u64 count;
     __u64 blocked_ns;
     __u64 runqueue_ns;
     __u64 max_ns; /* of blocked_ns */
     __u32 hist[OFFCPU_HIST];
+};
+
+struct offcpu_total_record {
+    struct offcpu_head head;
+    struct offcpu_call call;
+    struct offcpu_total total;
+};
+
+/* Exact: the four times are all the time from begin_ns until head.time_ns. */
+struct offcpu_sched {
+    struct offcpu_head head;
+    __u64 begin_ns;
+    __u64 oncpu_ns;
+    __u64 blocked_ns;   /* until it was woken */
+    __u64 runqueue_ns;  /* from then on, or from its creation, until it ran */
+    __u64 preempted_ns; /* ready to run, but another had the CPU */
+    __u64 waits;
+    __u32 preemptions;
+    __u32 reserved;
+    char comm[16];
 };
 
 /* What was lost, by cause: indexes of the map `lost`. */

@@ -86,12 +86,15 @@ struct blocked_by {
     uint64_t total_ns, count;
 };
 
-enum loop_verdict { LOOP_IDLE, LOOP_BLOCKED, LOOP_SATURATED };
+/* Starved: it could have run, but others had the CPUs. */
+enum loop_verdict { LOOP_IDLE, LOOP_BLOCKED, LOOP_SATURATED, LOOP_STARVED };
 struct loop {
     struct process_info process;
     struct thread_info thread;
     const char *kind; /* libev, gevent, libuv, uvloop, asyncio, node, epoll, poll, select … */
     uint64_t wall_ns, idle_ns, oncpu_ns, blocked_ns, turns, turn_p99_ns, turn_max_ns;
+    uint64_t runnable_ns; /* waited for a CPU */
+    bool runnable_known;  /* recorded through the kernel: runnable_ns holds, and the four parts add up to wall_ns */
     enum loop_verdict verdict;
     struct blocked_by *blocked_by; /* most first */
     size_t blocked_by_count;

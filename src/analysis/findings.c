@@ -107,7 +107,7 @@ static void peer_name(struct peer *peer, const struct trace *trace, const struct
 
 const struct peer *peer_of(const struct model_process *process, uint32_t id, struct arena *arena)
 {
-    const struct trace_endpoint *endpoint = trace_endpoint_find(process->trace, id);
+    const struct trace_endpoint *endpoint = model_endpoint(process, id);
     if (!endpoint || endpoint->text[0] == '\0')
         return NULL;
     switch (endpoint->kind) {

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "analysis/kernel_side.h"
 #include "analysis/options.h"
 #include "analysis/session.h"
 #include "analysis/symbols.h"
@@ -26,6 +27,8 @@ struct model_process {
     const char *program; /* base name of the executable */
     const char *name;    /* what people know it by: that of the link or script that was called, where it has one */
     uint64_t end_ns;
+    struct kernel_side *kernel;   /* recorded through the kernel; else NULL */
+    struct model_process *beside; /* the same process as recorded through the kernel, of one from inside; or NULL */
     bool own_calls;               /* a runtime of own_calls.def is loaded */
     struct model_thread *threads; /* by number of the slot */
     size_t thread_count;
@@ -40,7 +43,17 @@ struct model_thread {
     uint32_t tid;
     const char *name;
     bool runs_python;
-    uint64_t first_ns, last_ns; /* first and last sign of life */
+    uint64_t first_ns, last_ns;  /* first and last sign of life */
+    struct model_thread *inside; /* of a thread recorded through the kernel: the same one from inside, or NULL */
+
+    /* What the kernel saw of the thread, during its loop's life if it has one; after the stream. */
+    struct thread_kernel {
+        bool seen;
+        double idle_ns, blocked_ns; /* off the CPU until woken: in the loop's own wait, and elsewhere */
+        double runqueue_ns;         /* from then until there was a CPU */
+        /* Of all its recorded life, exact; 0: not in the trace. runnable: with preemptions. */
+        uint64_t life_oncpu_ns, life_runnable_ns;
+    } kernel;
 
     /* Event loops only: */
     const char *loop_kind;         /* NULL: no event loop */
@@ -64,6 +77,8 @@ struct model {
     struct syscall_table syscalls;
     struct talk_table talk;
     struct wait_context context; /* what is known of the event that model_event took in last */
+    struct merge *merge;         /* of the stream that model_event is fed */
+    const struct merged *wait;   /* what the last event was as a wait */
 };
 
 /* Reads threads and counters and learns the loops. All arguments outlive the model. */
@@ -72,14 +87,20 @@ struct model *model_new(struct session *session, struct symbols *symbols, const 
 void model_free(struct model *model);
 
 /* Takes in one event of the stream. */
-void model_event(struct model *model, const struct source *source, const union trace_event *event);
+void model_event(struct model *model, struct source *source, const union trace_event *event);
 /* After the last event. */
 void model_finish(struct model *model);
+
+/* The stack of a row, without the name of a system call in front: the kernel's frames say it. Never NULL. */
+const struct stack *model_row_stack(const struct model *model, const struct wait_row *row);
 
 struct model_process *model_process_of(struct model *model, const struct source *source);
 /* The thread that an event's slot and tid mean: a tid that is no longer the slot's belongs to the slot of ended
    threads. NULL: unknown. */
 struct model_thread *model_thread_find(struct model_process *process, uint32_t slot, uint32_t tid);
+
+/* The endpoint with this id in the process's trace (or, KERNEL_ENDPOINT, its kernel's side). NULL: unknown, none. */
+const struct trace_endpoint *model_endpoint(const struct model_process *process, uint32_t id);
 
 /* Whether this waitset is the place (or one of the places) where the thread's own loop waits. */
 bool thread_owns_site(const struct model_thread *thread, uint32_t endpoint);

@@ -38,10 +38,10 @@ struct share *shares_add(struct shares *shares, const char *rule, struct model *
                             .total_ns = row->total_ns,
                             .counted_ns = row->total_ns,
                             .max_ns = row->max_ns};
-    share->stack = symbols_stack(model->symbols, process->trace, row->stack, row->call);
+    share->stack = model_row_stack(model, row);
     size_t first = row->own ? own_call_frame(row->own, share->stack) : 0;
     share->place = place_of_range(share->stack, first, share->stack->count, process->program);
-    share->operation = operation_find(process->trace, row->operation);
+    share->operation = operation_find(row->process->trace, row->context.operation);
     share->id = share_id(rule, share);
     return share;
 }

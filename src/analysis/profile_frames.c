@@ -99,6 +99,15 @@ size_t profile_frames_kernel(struct profile_frames *frames, const struct stack *
                      idle);
 }
 
+size_t profile_frames_top(struct profile_frames *frames, size_t count, const struct stack *stack)
+{
+    for (size_t i = stack->count; i-- > 0;) {
+        if (stack->frames[i].kind == FRAME_KERNEL)
+            path_add(frames, &count, code_frame(&stack->frames[i]));
+    }
+    return count;
+}
+
 size_t profile_frames_note(struct profile_frames *frames, size_t count, const char *text)
 {
     path_add(frames, &count, note_frame(text));
@@ -110,7 +119,7 @@ static const char *endpoint_text(const struct model_process *process, uint32_t i
                                  struct arena *arena)
 {
     const struct trace_operation *asked = operation_find(process->trace, operation);
-    const struct trace_endpoint *endpoint = trace_endpoint_find(process->trace, id);
+    const struct trace_endpoint *endpoint = model_endpoint(process, id);
     const struct peer *peer = peer_of(process, id, arena);
     if (peer && asked)
         return arena_format(arena, "[%s %s %s]", protocol_name(asked->protocol), peer->address,

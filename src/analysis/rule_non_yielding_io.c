@@ -39,7 +39,7 @@ static bool counts_before(struct model *model, const struct wait_row *row)
     switch (row->class) {
     case CLASS_IO:
         return endpoint_is_socket(wait_endpoint_kind(row)) ||
-               ((row->flags & WAIT_WAITSET) && loop_site_is_driver(model, row->thread->process, row->endpoint));
+               ((row->flags & WAIT_WAITSET) && loop_site_is_driver(model, row->process, row->endpoint));
     case CLASS_SLEEP:
     case CLASS_NAME:
     case CLASS_FILELOCK:
@@ -205,6 +205,8 @@ static const char *what(const struct share *share)
         return "a file lock";
     case CLASS_LOCK:
         return "a lock";
+    case CLASS_MEMORY:
+        return "memory";
     default:
         return call ? call : "a call";
     }
@@ -265,6 +267,8 @@ static const char *for_what(const struct share *share, const struct finding *fin
         return " waiting for a thread to end";
     case CLASS_SIGNAL:
         return " waiting for a signal";
+    case CLASS_MEMORY:
+        return " waiting for memory";
     }
     return "";
 }
@@ -287,7 +291,7 @@ static void evidence_fill(const struct problem *problem, const struct problem_pa
     evidence_time(finding, "loop_wall_ns", wall);
     evidence_time(finding, "loop_idle_ns", part->thread->idle_ns < wall ? part->thread->idle_ns : wall);
     evidence_count(finding, "before_first_turn", round_whole(before));
-    problem_evidence(problem, finding, findings);
+    problem_evidence(problem, model, finding, findings);
     evidence_time(finding, "gil_wait_ns", runtime_wait(model, part->thread));
 }
 

@@ -89,6 +89,13 @@ static const char *sentence_saturated(const struct tally *tally, struct arena *a
 static const char *sentence_starved(const struct tally *tally, struct arena *arena)
 {
     const struct loop *loop = tally->least_idle;
+    if (loop->runnable_known)
+        return arena_format(
+            arena,
+            "%s could have run, but waited for a CPU %s of its time (on CPU %s, idle %s): other threads "
+            "or processes had the CPUs, or a limit of its control group was reached.",
+            loop_name(loop, arena), words_share(part(loop->runnable_ns, loop), arena),
+            words_share(part(loop->oncpu_ns, loop), arena), words_share(part(loop->idle_ns, loop), arena));
     return arena_format(
         arena,
         "%s is idle %s of its time and on CPU %s, and waits in no recorded call for the rest: look for a "
@@ -124,7 +131,6 @@ static const char *sentence_no_loop(const struct report *report, struct arena *a
                         (unsigned long long)endpoint->calls);
 }
 
-/* Event loops are learned by the recorder inside the process: what the kernel alone saw says nothing about them. */
 static bool kernel_only(const struct model *model)
 {
     for (size_t i = 0; i < model->process_count; i++)

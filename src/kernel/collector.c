@@ -17,7 +17,8 @@
 
 struct watched {
     struct target *target;
-    bool ended; /* its first thread has */
+    uint32_t run; /* of the program that is recorded in it: struct offcpu_head */
+    bool ended;   /* its first thread has */
 };
 
 struct collector {
@@ -33,20 +34,47 @@ struct collector {
     int failed; /* of a trace that could not be created */
 };
 
-static struct watched *watched_find(struct collector *c, uint32_t pid)
+static struct watched *watched_find(struct collector *c, uint32_t run)
 {
-    if (c->last < c->count && target_pid(c->watched[c->last].target) == pid)
+    if (c->last < c->count && c->watched[c->last].run == run)
         return &c->watched[c->last];
     for (size_t i = 0; i < c->count; i++)
-        if (target_pid(c->watched[i].target) == pid) {
+        if (c->watched[i].run == run) {
             c->last = i;
             return &c->watched[i];
         }
     return NULL;
 }
 
-static struct watched *watched_add(struct collector *c, pid_t pid)
+static void total_take(void *context, const struct offcpu_call *call, const struct offcpu_total *total)
 {
+    struct collector *c = context;
+    struct watched *w = watched_find(c, total->run);
+    if (w)
+        target_total(w->target, call, total, kernel_now());
+}
+
+static void watched_close(struct collector *c, struct watched *w, enum trace_reason reason)
+{
+    programs_totals(c->programs, w->run, total_take, c);
+    target_close(w->target, reason, kernel_now());
+    *w = c->watched[--c->count];
+}
+
+/* A process has one run at a time. An older one is still here if the process id is used again, or if the record of its
+   end was lost. */
+static void older_close(struct collector *c, uint32_t pid)
+{
+    for (size_t i = 0; i < c->count; i++)
+        if (target_pid(c->watched[i].target) == pid) {
+            watched_close(c, &c->watched[i], c->watched[i].ended ? TRACE_REASON_NONE : TRACE_REASON_EXEC);
+            return;
+        }
+}
+
+static struct watched *watched_add(struct collector *c, pid_t pid, uint32_t run)
+{
+    older_close(c, (uint32_t)pid);
     if (c->count == c->capacity) {
         size_t capacity = c->capacity ? 2 * c->capacity : 16;
         struct watched *larger = reallocarray(c->watched, capacity, sizeof(*larger));
@@ -56,7 +84,7 @@ static struct watched *watched_add(struct collector *c, pid_t pid)
         c->capacity = capacity;
     }
     struct watched *w = &c->watched[c->count];
-    *w = (struct watched){NULL, false};
+    *w = (struct watched){NULL, run, false};
     int rc = target_open(&c->options, pid, &w->target);
     if (rc < 0) {
         if (rc != -ESRCH)
@@ -68,50 +96,38 @@ static struct watched *watched_add(struct collector *c, pid_t pid)
     return w;
 }
 
-static void total_take(void *context, const struct offcpu_call *call, const struct offcpu_total *total)
-{
-    struct collector *c = context;
-    struct watched *w = watched_find(c, total->pid);
-    if (w)
-        target_total(w->target, call, total, kernel_now());
-}
-
-static void watched_close(struct collector *c, struct watched *w, enum trace_reason reason)
-{
-    programs_totals(c->programs, target_pid(w->target), total_take, c);
-    target_close(w->target, reason, kernel_now());
-    *w = c->watched[--c->count];
-}
-
 /* ---- records ---- */
 
-/* The process of a wait. One whose fork record was lost is found here. */
+/* The run that a record belongs to. One whose first record was lost is found here. */
 static struct target *target_of(struct collector *c, const struct offcpu_head *head)
 {
-    struct watched *w = watched_find(c, head->pid);
+    struct watched *w = watched_find(c, head->run);
     if (!w && !c->before_exec)
-        w = watched_add(c, (pid_t)head->pid);
+        w = watched_add(c, (pid_t)head->pid, head->run);
     return w ? w->target : NULL;
 }
 
 static void exec_take(struct collector *c, const struct offcpu_head *head)
 {
-    struct watched *w = watched_find(c, head->pid);
+    struct watched *w = watched_find(c, head->other);
     if (w)
         watched_close(c, w, TRACE_REASON_EXEC);
-    else
-        programs_totals(c->programs, head->pid, total_take, c); /* nobody's: they are dropped */
     c->before_exec = false;
-    watched_add(c, (pid_t)head->pid);
+    watched_add(c, (pid_t)head->pid, head->run);
 }
 
 static void exit_take(struct collector *c, const struct offcpu_head *head)
 {
-    struct watched *w = watched_find(c, head->pid);
+    struct watched *w = watched_find(c, head->run);
     if (!w)
         return;
-    target_thread_ended(w->target, head->tid, head->time_ns);
+    target_thread_ended(w->target, head);
     w->ended |= head->tid == head->pid;
+}
+
+static void total_record_take(struct collector *c, const struct offcpu_total_record *record)
+{
+    total_take(c, &record->call, &record->total);
 }
 
 static void record_take(void *context, const struct offcpu_head *head, size_t size)
@@ -128,6 +144,15 @@ static void record_take(void *context, const struct offcpu_head *head, size_t si
         t = size >= sizeof(struct offcpu_stack) ? target_of(c, head) : NULL;
         if (t)
             target_stack(t, (const struct offcpu_stack *)head);
+        break;
+    case OFFCPU_TOTAL:
+        if (size >= sizeof(struct offcpu_total_record))
+            total_record_take(c, (const struct offcpu_total_record *)head);
+        break;
+    case OFFCPU_SCHED:
+        t = size >= sizeof(struct offcpu_sched) ? target_of(c, head) : NULL;
+        if (t)
+            target_sched(t, (const struct offcpu_sched *)head);
         break;
     case OFFCPU_FORK:
         target_of(c, head);
@@ -172,15 +197,15 @@ static void collector_free(struct collector *c)
 static int watch(struct collector *c, const pid_t *pids, size_t count, char *error, size_t error_size)
 {
     pid_t *all;
+    uint32_t first_run = 0;
     ssize_t found = descendants_find(pids, count, &all);
     int rc = found < 0 ? (int)found : 0;
     if (rc == 0)
-        rc = programs_watch(c->programs, all, (size_t)found);
+        rc = programs_watch(c->programs, all, (size_t)found, &first_run);
     if (rc < 0)
         snprintf(error, error_size, "cannot watch the processes: %s", strerror(-rc));
     for (ssize_t i = 0; rc == 0 && !c->before_exec && i < found; i++)
-        if (!watched_find(c, (uint32_t)all[i]))
-            watched_add(c, all[i]);
+        watched_add(c, all[i], first_run + (uint32_t)i);
     free(all);
     if (rc == 0 && c->count == 0 && !c->before_exec) {
         rc = c->failed ? c->failed : -ESRCH;

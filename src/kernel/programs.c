@@ -137,13 +137,14 @@ static int each_thread_run(struct programs *p)
     return rc;
 }
 
-int programs_watch(struct programs *p, const pid_t *pids, size_t count)
+int programs_watch(struct programs *p, const pid_t *pids, size_t count, uint32_t *first_run)
 {
     int fd = bpf_map__fd(p->skeleton->maps.seeds);
-    uint8_t one = 1;
+    /* The programs give numbers too, from the same counter. */
+    *first_run = __atomic_fetch_add(&p->skeleton->bss->last_run, (uint32_t)count, __ATOMIC_RELAXED) + 1;
     for (size_t i = 0; i < count; i++) {
-        uint32_t pid = (uint32_t)pids[i];
-        if (bpf_map_update_elem(fd, &pid, &one, BPF_ANY) < 0)
+        uint32_t pid = (uint32_t)pids[i], run = *first_run + (uint32_t)i;
+        if (bpf_map_update_elem(fd, &pid, &run, BPF_ANY) < 0)
             return -errno;
     }
     /* Twice: a thread that was created by one not yet watched, behind the iterator's back, is found then. */
@@ -168,7 +169,7 @@ int programs_finish(struct programs *p)
     return each_thread_run(p);
 }
 
-void programs_totals(struct programs *p, uint32_t pid, programs_take_total *take, void *context)
+void programs_totals(struct programs *p, uint32_t run, programs_take_total *take, void *context)
 {
     int fd = bpf_map__fd(p->skeleton->maps.totals);
     struct offcpu_call key, next;
@@ -177,7 +178,7 @@ void programs_totals(struct programs *p, uint32_t pid, programs_take_total *take
     while (more) {
         key = next;
         more = bpf_map_get_next_key(fd, &key, &next) == 0;
-        if (bpf_map_lookup_elem(fd, &key, &total) < 0 || (pid && total.pid != pid))
+        if (bpf_map_lookup_elem(fd, &key, &total) < 0 || (run && total.run != run))
             continue;
         take(context, &key, &total);
         bpf_map_delete_elem(fd, &key);

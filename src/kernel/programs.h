@@ -30,8 +30,9 @@ bool programs_task_work(void);
 int programs_open(const struct programs_options *options, struct programs **out, char *error, size_t error_size);
 void programs_close(struct programs *p);
 
-/* Watches all threads of these processes, and from then on all their descendants. 0 or negative errno. */
-int programs_watch(struct programs *p, const pid_t *pids, size_t count);
+/* Watches all threads of these processes, and from then on all their descendants; the run of pids[i] gets the number
+   first_run + i (struct offcpu_head). 0 or negative errno. */
+int programs_watch(struct programs *p, const pid_t *pids, size_t count, uint32_t *first_run);
 
 /* Hands every record that is there to `take`, after waiting up to timeout_ms for the first. 0 or negative errno. */
 typedef void programs_take(void *context, const struct offcpu_head *record, size_t size);
@@ -40,9 +41,9 @@ int programs_read(struct programs *p, int timeout_ms, programs_take *take, void 
 /* Detaches, and captures the threads that still wait: programs_read has the records afterwards. 0 or negative errno. */
 int programs_finish(struct programs *p);
 
-/* Hands the totals of one process (0: of all) to `take` and removes them. */
+/* Hands the totals of one run (0: of all) to `take` and removes them. */
 typedef void programs_take_total(void *context, const struct offcpu_call *call, const struct offcpu_total *total);
-void programs_totals(struct programs *p, uint32_t pid, programs_take_total *take, void *context);
+void programs_totals(struct programs *p, uint32_t run, programs_take_total *take, void *context);
 
 /* How many were lost so far. */
 uint64_t programs_lost(const struct programs *p, enum offcpu_lost cause);

@@ -29,9 +29,9 @@ void programs_close(struct programs *p)
     (void)p;
 }
 
-int programs_watch(struct programs *p, const pid_t *pids, size_t count)
+int programs_watch(struct programs *p, const pid_t *pids, size_t count, uint32_t *first_run)
 {
-    (void)p, (void)pids, (void)count;
+    (void)p, (void)pids, (void)count, (void)first_run;
     return -ENOTSUP;
 }
 
@@ -47,9 +47,9 @@ int programs_finish(struct programs *p)
     return -ENOTSUP;
 }
 
-void programs_totals(struct programs *p, uint32_t pid, programs_take_total *take, void *context)
+void programs_totals(struct programs *p, uint32_t run, programs_take_total *take, void *context)
 {
-    (void)p, (void)pid, (void)take, (void)context;
+    (void)p, (void)run, (void)take, (void)context;
 }
 
 uint64_t programs_lost(const struct programs *p, enum offcpu_lost cause)

@@ -19,12 +19,12 @@
 #define REFRESH_NS UINT64_C(100000000) /* mappings are read again at most this often */
 
 struct thread {
+    uint32_t number; /* struct offcpu_head */
     uint32_t tid, slot;
     struct segment *ring;
     struct trace_thread_slot *data;
     struct offcpu_wait *pending;
     size_t pending_count, pending_capacity;
-    bool ended;
 };
 
 struct known_image {
@@ -184,18 +184,20 @@ static void thread_event_write(struct target *t, const struct thread *thread, ui
     writer_log_commit(&e->header, EVENT_THREAD);
 }
 
-static struct thread *thread_get(struct target *t, uint32_t tid, const char *comm, uint64_t now_ns)
+/* comm: NULL where the name is not known. */
+static struct thread *thread_get(struct target *t, uint32_t number, uint32_t tid, const char *comm, uint64_t now_ns)
 {
-    for (size_t i = t->thread_count; i-- > 0;) /* a number used again belongs to the latest */
-        if (t->threads[i].tid == tid && (!t->threads[i].ended || !comm))
+    for (size_t i = t->thread_count; i-- > 0;)
+        if (t->threads[i].number == number)
             return &t->threads[i];
-    uint32_t number = (uint32_t)t->thread_count;
-    struct segment *s = writer_segment(&t->writer, SEGMENT_THREAD, THREAD_SEGMENT_SIZE, number);
+    uint32_t slot = (uint32_t)t->thread_count;
+    struct segment *s = writer_segment(&t->writer, SEGMENT_THREAD, THREAD_SEGMENT_SIZE, slot);
     struct thread *thread = s ? list_add(&t->threads, &t->thread_count, &t->thread_capacity, sizeof(*thread)) : NULL;
     if (!thread)
         return NULL;
+    thread->number = number;
     thread->tid = tid;
-    thread->slot = number;
+    thread->slot = slot;
     thread->data = (struct trace_thread_slot *)((char *)s + SEGMENT_HEADER_SIZE);
     thread->data->threads = 1;
     thread->data->start_ns = now_ns;
@@ -308,7 +310,7 @@ static void pending_flush(struct target *t, struct thread *thread)
 
 void target_wait(struct target *t, const struct offcpu_wait *wait)
 {
-    struct thread *thread = thread_get(t, wait->head.tid, wait->comm, wait->head.time_ns);
+    struct thread *thread = thread_get(t, wait->head.thread, wait->head.tid, wait->comm, wait->head.time_ns);
     if (!thread) {
         writer_lose(&t->writer, TRACE_LOST_RING_FULL, 1);
         return;
@@ -333,7 +335,7 @@ static bool frames_known(const struct target *t, const uint64_t *frames, size_t 
 void target_stack(struct target *t, const struct offcpu_stack *stack)
 {
     uint64_t frames[STACK_MAX_NATIVE];
-    struct thread *thread = thread_get(t, stack->head.tid, NULL, stack->head.time_ns);
+    struct thread *thread = thread_get(t, stack->head.thread, stack->head.tid, NULL, stack->head.time_ns);
     uint64_t registers[OFFCPU_REGISTERS];
     struct images_thread copy = {(pid_t)stack->head.tid, registers, OFFCPU_REGISTERS, stack->bytes,
                                  stack->size < OFFCPU_STACK_BYTES ? stack->size : OFFCPU_STACK_BYTES};
@@ -354,14 +356,13 @@ void target_stack(struct target *t, const struct offcpu_stack *stack)
                   (complete ? STACK_COMPLETE : 0) | (truncated ? STACK_TRUNCATED : 0));
 }
 
-void target_thread_ended(struct target *t, uint32_t tid, uint64_t now_ns)
+void target_thread_ended(struct target *t, const struct offcpu_head *exit)
 {
-    struct thread *thread = thread_get(t, tid, NULL, now_ns);
+    struct thread *thread = thread_get(t, exit->thread, exit->tid, NULL, exit->time_ns);
     if (!thread)
         return;
     pending_flush(t, thread);
-    thread->ended = true;
-    thread->data->end_ns = now_ns;
+    thread->data->end_ns = exit->time_ns;
     writer_ring_release(&t->writer, thread->ring);
     thread->ring = NULL;
 }
@@ -386,7 +387,7 @@ static uint16_t call_cause(int syscall)
 void target_total(struct target *t, const struct offcpu_call *call, const struct offcpu_total *total, uint64_t now_ns)
 {
     uint32_t cursor = sizeof(struct event_syscall);
-    struct thread *thread = thread_get(t, call->tid, NULL, now_ns);
+    struct thread *thread = thread_get(t, call->thread, total->tid, NULL, now_ns);
     struct event_syscall *e = (void *)writer_log_reserve(&t->writer, cursor, sizeof(total->hist));
     if (!e)
         return;
@@ -395,12 +396,31 @@ void target_total(struct target *t, const struct offcpu_call *call, const struct
     e->total_ns = total->blocked_ns;
     e->runqueue_ns = total->runqueue_ns;
     e->max_ns = total->max_ns;
-    e->tid = call->tid;
+    e->tid = total->tid;
     e->slot = thread ? thread->slot : UINT32_MAX;
     e->syscall = call->syscall < 0 ? SYSCALL_NONE : (uint16_t)call->syscall;
     e->cause = call_cause(call->syscall);
     e->hist = writer_log_string(&e->header, &cursor, total->hist, sizeof(total->hist));
     writer_log_commit(&e->header, EVENT_SYSCALL);
+}
+
+void target_sched(struct target *t, const struct offcpu_sched *sched)
+{
+    struct thread *thread = thread_get(t, sched->head.thread, sched->head.tid, sched->comm, sched->begin_ns);
+    struct event_sched *e = (void *)writer_log_reserve(&t->writer, sizeof(*e), 0);
+    if (!e)
+        return;
+    e->header.time_ns = sched->head.time_ns;
+    e->begin_ns = sched->begin_ns;
+    e->oncpu_ns = sched->oncpu_ns;
+    e->blocked_ns = sched->blocked_ns;
+    e->runqueue_ns = sched->runqueue_ns;
+    e->preempted_ns = sched->preempted_ns;
+    e->waits = sched->waits;
+    e->preemptions = sched->preemptions;
+    e->tid = sched->head.tid;
+    e->slot = thread ? thread->slot : UINT32_MAX;
+    writer_log_commit(&e->header, EVENT_SCHED);
 }
 
 void target_lose(struct target *t, enum trace_lost cause, uint64_t count)

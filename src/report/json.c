@@ -198,7 +198,7 @@ static json_t *blocked_by_new(const struct blocked_by *blocked)
 static json_t *loop_new(const struct loop *loop)
 {
     static const char *const verdicts[] = {
-        [LOOP_IDLE] = "idle", [LOOP_BLOCKED] = "blocked", [LOOP_SATURATED] = "saturated"};
+        [LOOP_IDLE] = "idle", [LOOP_BLOCKED] = "blocked", [LOOP_SATURATED] = "saturated", [LOOP_STARVED] = "starved"};
     json_t *blocked_by = json_array();
     for (size_t i = 0; i < loop->blocked_by_count; i++)
         blocked_by = append(blocked_by, blocked_by_new(&loop->blocked_by[i]));
@@ -211,6 +211,7 @@ static json_t *loop_new(const struct loop *loop)
     o = with(o, "idle_ns", number_new(loop->idle_ns));
     o = with(o, "oncpu_ns", number_new(loop->oncpu_ns));
     o = with(o, "blocked_ns", number_new(loop->blocked_ns));
+    o = with(o, "runnable_ns", loop->runnable_known ? number_new(loop->runnable_ns) : json_null());
     o = with(o, "turns", number_new(loop->turns));
     o = with(o, "turn_p99_ns", number_new(loop->turn_p99_ns));
     o = with(o, "turn_max_ns", number_new(loop->turn_max_ns));

@@ -44,6 +44,25 @@ static void more_write(size_t count, size_t shown, const struct report_style *st
     fputc('\n', out);
 }
 
+/* What the table has no room for, where the kernel was watching. */
+static void loop_runnable_write(const struct loop *loop, const struct report_style *style, FILE *out)
+{
+    char total[UNIT_SIZE], share[UNIT_SIZE];
+    struct line line;
+
+    if (!loop->runnable_known || (loop->runnable_ns < loop->wall_ns / 100 && loop->verdict != LOOP_STARVED))
+        return;
+    line_begin(&line, style);
+    line_pad(&line, 10);
+    line_ink(&line, loop->verdict == LOOP_STARVED ? INK_WARNING : INK_NONE);
+    line_print(&line, "waited for a CPU");
+    line_ink(&line, INK_NONE);
+    line_print(&line, ": %s (%s)%s", unit_duration(loop->runnable_ns, total, sizeof(total)),
+               unit_part(loop->runnable_ns, loop->wall_ns, share, sizeof(share)),
+               loop->verdict == LOOP_STARVED ? ": others had the CPUs" : "");
+    line_end(&line, out);
+}
+
 static void loop_verdict_write(const struct loop *loop, const struct report_style *style, FILE *out)
 {
     size_t rows = loop->blocked_by_count < BLOCKED_BY_ROWS ? loop->blocked_by_count : BLOCKED_BY_ROWS;
@@ -95,6 +114,7 @@ static void loop_write(const struct loop *loop, const struct report_style *style
     line_right(&line, unit_count(loop->turns, number, sizeof(number)), 72);
     line_right(&line, unit_duration(loop->turn_p99_ns, number, sizeof(number)), 80);
     line_end(&line, out);
+    loop_runnable_write(loop, style, out);
     loop_verdict_write(loop, style, out);
 }
 
@@ -111,23 +131,45 @@ void text_loops(const struct report *report, const struct report_style *style, F
     more_write(report->loop_count, rows, style, out);
 }
 
-/* What was asked most, and what became of connects that failed. */
+/* What the host is called, and what failed. */
+static void endpoint_notes_write(const struct endpoint *endpoint, const struct report_style *style, FILE *out)
+{
+    char number[UNIT_SIZE];
+    const char *separator = "";
+    struct line line;
+
+    if (!endpoint->peer.name && endpoint->errors == 0 && endpoint->connects_failed == 0)
+        return;
+    line_begin(&line, style);
+    line_pad(&line, 6);
+    if (endpoint->peer.name) {
+        line_print(&line, "is %s", endpoint->peer.name);
+        separator = "; ";
+    }
+    line_ink(&line, INK_WARNING);
+    if (endpoint->errors > 0) {
+        line_print(&line, "%s%s request%s failed", separator, unit_count(endpoint->errors, number, sizeof(number)),
+                   endpoint->errors == 1 ? "" : "s");
+        separator = "; ";
+    }
+    if (endpoint->connects_failed > 0) {
+        line_print(&line, "%s%s connect%s failed", separator,
+                   unit_count(endpoint->connects_failed, number, sizeof(number)),
+                   endpoint->connects_failed == 1 ? "" : "s");
+        line_print(&line, ", which took %s", unit_duration(endpoint->connects_failed_ns, number, sizeof(number)));
+    }
+    line_ink(&line, INK_NONE);
+    line_end(&line, out);
+}
+
+/* What was asked most. */
 static void endpoint_details_write(const struct endpoint *endpoint, const struct report_style *style, FILE *out)
 {
     size_t rows = endpoint->operation_count < OPERATION_ROWS ? endpoint->operation_count : OPERATION_ROWS;
     char number[UNIT_SIZE];
     struct line line;
 
-    if (endpoint->connects_failed > 0) {
-        line_begin(&line, style);
-        line_pad(&line, 6);
-        line_ink(&line, INK_WARNING);
-        line_print(&line, "%s connect%s failed", unit_count(endpoint->connects_failed, number, sizeof(number)),
-                   endpoint->connects_failed == 1 ? "" : "s");
-        line_ink(&line, INK_NONE);
-        line_print(&line, ", which took %s", unit_duration(endpoint->connects_failed_ns, number, sizeof(number)));
-        line_end(&line, out);
-    }
+    endpoint_notes_write(endpoint, style, out);
     for (size_t i = 0; i < rows; i++) {
         const struct endpoint_operation *operation = &endpoint->operations[i];
         line_begin(&line, style);
@@ -154,11 +196,6 @@ static void endpoint_write(const struct endpoint *endpoint, const struct report_
     line_right(&line, unit_duration(endpoint->wait_ns, text, sizeof(text)), 62);
     line_right(&line, endpoint->p50_ns ? unit_duration(endpoint->p50_ns, text, sizeof(text)) : "-", 71);
     line_right(&line, endpoint->p99_ns ? unit_duration(endpoint->p99_ns, text, sizeof(text)) : "-", 80);
-    if (endpoint->errors > 0)
-        line_print(&line, "  %s error%s", unit_count(endpoint->errors, text, sizeof(text)),
-                   endpoint->errors == 1 ? "" : "s");
-    if (endpoint->peer.name)
-        line_print(&line, "  %s", endpoint->peer.name);
     line_end(&line, out);
     endpoint_details_write(endpoint, style, out);
 }

@@ -170,6 +170,7 @@ static void header_take(struct trace *t, const struct trace_header *h, uint64_t 
     t->info.state = (enum trace_state)h->state;
     t->info.reason = (enum trace_reason)h->reason;
     t->info.exit_status = h->exit_status;
+    t->info.process_start = h->process_start;
     t->info.origin = h->origin == TRACE_ORIGIN_KERNEL ? TRACE_ORIGIN_KERNEL : TRACE_ORIGIN_PRELOAD;
     t->info.start_mono_ns = h->start_mono_ns;
     t->info.start_real_ns = h->start_real_ns;

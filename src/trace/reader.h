@@ -26,8 +26,9 @@ struct trace_info {
     enum trace_reason reason;
     int32_t exit_status;
     uint64_t start_mono_ns, start_real_ns;
-    uint64_t end_mono_ns; /* as recorded; where the process was killed: the latest time found in the file */
-    bool ended;           /* end_mono_ns was written by the process itself */
+    uint64_t end_mono_ns;   /* as recorded; where the process was killed: the latest time found in the file */
+    bool ended;             /* end_mono_ns was written by the process itself */
+    uint64_t process_start; /* field 22 of /proc/PID/stat; 0: not known */
     uint64_t sample_mean_ns;
     uint64_t lost[TRACE_LOST_CAUSES];
     uint64_t damage;                         /* places that could not be read */
@@ -181,9 +182,15 @@ enum call_category {
     CALL_LOCK,
     CALL_JOIN,
     CALL_SIGNAL,
+    CALL_FAULT, /* no call at all: the thread touched memory that was not there */
     CALL_REQUEST, /* counters only: not a wait */
     CALL_UNKNOWN
 };
+/* Waits that only the kernel saw are in no library call: from here on a call's number is that of a system call
+   (event_offcpu.syscall), the last one stands for a page fault. */
+#define CALL_KERNEL 0x1000u
+#define CALL_KERNEL_FAULT 0x1fffu
+uint16_t trace_call_of_syscall(uint16_t syscall);
 const char *trace_call_name(uint16_t call);
 enum call_category trace_call_category(uint16_t call);
 /* "futex", …; NULL for an unknown number and SYSCALL_NONE. */

@@ -4,6 +4,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import time
 import unittest
@@ -103,6 +104,41 @@ class Children(unittest.TestCase):
         sleeps = [row for row in report["syscalls"] if row["name"] == "clock_nanosleep"]
         self.assertEqual(sorted(round(row["total_ns"] / 1e8) for row in sleeps), [2, 2, 2, 3], report["syscalls"])
         self.assertEqual({row["process"]["cmdline"] for row in sleeps}, {"sleep 0.2", "sleep 0.3"})
+
+
+class LateCollector(unittest.TestCase):
+    """What the collector learns late, as on a busy machine: waits belong to the program and the process that waited."""
+
+    def record(self, command, traces):
+        """Records it while the collector stands still, from its start until it has printed "slept"; it ends when there are so many traces."""
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+            with Attached(program.pid) as attached:
+                attached.child.send_signal(signal.SIGSTOP)
+                program.stdin.write("x\n")
+                program.stdin.flush()
+                line = program.stdout.readline()
+                attached.child.send_signal(signal.SIGCONT)
+                if line:
+                    attached.until(lambda: len(list(attached.directory.glob("*.trace"))) >= traces)
+                program.stdin.close()
+                status = program.wait(30)
+                self.assertEqual(attached.wait(20), 0, attached.output())
+        sleeps = [row for row in read_report(attached.directory)["syscalls"] if row["name"] == "clock_nanosleep"]
+        return status, line, sleeps
+
+    def test_exec(self):
+        slept = "import sys, time\nfor i in range(7): time.sleep(0.02)\nprint('slept', flush=True)\nsys.stdin.read()"
+        status, line, sleeps = self.record(["sh", "-c", 'read go; exec "$@"', "sh", PYTHON, "-c", slept], 2)
+        self.assertEqual((status, line), (0, "slept\n"))
+        self.assertEqual([(row["count"], row["process"]["cmdline"].split()[0]) for row in sleeps], [(7, PYTHON)], sleeps)
+
+    def test_process_id_used_again(self):
+        for _ in range(5):
+            status, line, sleeps = self.record([BUILD / "tests/programs/reused"], 3)
+            if status != 77:
+                break
+        self.assertEqual((status, line), (0, "slept\n"))
+        self.assertEqual(sorted(row["count"] for row in sleeps), [3, 5], sleeps)
 
 
 class Zombies(unittest.TestCase):

@@ -69,9 +69,10 @@ static void every_key_of_the_contract_is_present(void **state)
     assert_keys(first(first(finding, "stacks"), "frames"), "kind function module file line inlined");
 
     json_t *loop = first(document, "loops");
-    assert_keys(loop,
-                "process thread kind wall_ns idle_ns oncpu_ns blocked_ns turns turn_p99_ns turn_max_ns verdict "
-                "blocked_by");
+    assert_keys(
+        loop,
+        "process thread kind wall_ns idle_ns oncpu_ns blocked_ns runnable_ns turns turn_p99_ns turn_max_ns verdict "
+        "blocked_by");
     assert_keys(first(loop, "blocked_by"), "module peer total_ns count");
     assert_keys(first(document, "endpoints"),
                 "protocol family address name tls connects calls wait_ns bytes_in bytes_out processes connects_failed "
