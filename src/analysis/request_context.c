@@ -59,7 +59,7 @@ struct request_context context_of(const struct trace *trace, uint32_t serving, c
     if (!operation)
         return (struct request_context){.name = NULL};
     bool http = operation->protocol == WIRE_HTTP || operation->protocol == WIRE_HTTP2;
-    return (struct request_context){http ? "http" : protocol_name(operation->protocol),
+    return (struct request_context){http ? "http" : wire_protocol_name((enum wire_protocol)operation->protocol),
                                     operation_words(operation, arena), false, 0};
 }
 
