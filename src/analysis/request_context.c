@@ -83,6 +83,12 @@ void context_tally_add(struct context_tally *tally, const struct request_context
     tally->list[tally->count++] = (struct context_weight){*context, weight};
 }
 
+void context_tally_join(struct context_tally *tally, const struct context_tally *other)
+{
+    for (size_t i = 0; i < other->count; i++)
+        context_tally_add(tally, &other->list[i].context, other->list[i].weight);
+}
+
 struct request_context context_tally_heaviest(const struct context_tally *tally)
 {
     const struct context_weight *best = NULL;
