@@ -17,8 +17,7 @@ static bool operation_same(const struct trace_operation *a, const struct trace_o
     return a->protocol == b->protocol && strcmp(a->verb, b->verb) == 0 && strcmp(a->text, b->text) == 0;
 }
 
-static struct sweep_group *group_get(struct sweep_groups *groups, const struct model *model, const struct sweep *sweep,
-                                     const struct place *place)
+static struct sweep_group *group_get(struct sweep_groups *groups, const struct sweep *sweep, const struct place *place)
 {
     const char *where = sweep_where(sweep);
     uint64_t hash = sweep->server ? 0 : place->hash;
@@ -93,7 +92,7 @@ void sweep_groups_add(struct sweep_groups *groups, struct model *model, const st
     const struct model_process *process = sweep->process;
     const struct stack *stack = symbols_stack(model->symbols, process->trace, sweep->stack, 0);
     struct place place = place_of(stack, process->program);
-    struct sweep_group *group = group_get(groups, model, sweep, &place);
+    struct sweep_group *group = group_get(groups, sweep, &place);
     struct request_context context = context_of(process->trace, sweep->serving, stack, model->arena);
     group->sweeps++;
     group->calls += sweep->calls;
