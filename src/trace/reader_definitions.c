@@ -108,7 +108,7 @@ int definition_add(struct trace *t, const union trace_event *e)
     case EVENT_KSYM:
         return ksym_add(t, e);
     default:
-        return conversation_add(t, e);
+        return definition_talk_add(t, e);
     }
 }
 
@@ -147,7 +147,7 @@ void definitions_finish(struct trace *t)
         qsort(t->ksyms.items, t->ksyms.count, sizeof(struct trace_ksym), ksym_compare);
     reader_list_sort_by_id(&t->endpoints, sizeof(struct trace_endpoint));
     reader_list_sort_by_id(&t->codes, sizeof(struct trace_code));
-    conversations_finish(t);
+    definitions_talk_finish(t);
 }
 
 void *reader_list_find(const struct list *l, size_t item_size, const void *key,

@@ -175,8 +175,8 @@ void *reader_list_find(const struct list *l, size_t item_size, const void *key,
 
 /* ---- reader_conversations.c: of these, what is said about conversations ---- */
 
-int conversation_add(struct trace *t, const union trace_event *e);
-void conversations_finish(struct trace *t);
+int definition_talk_add(struct trace *t, const union trace_event *e);
+void definitions_talk_finish(struct trace *t);
 
 /* Orders by unsigned number: -1, 0, 1. */
 static inline int number_compare(uint64_t a, uint64_t b)
