@@ -11,6 +11,8 @@ CC := gcc
 CXX := g++
 CLANG ?= clang
 
+comma := ,
+
 ifeq ($(V),1)
 Q :=
 say = @:
@@ -44,7 +46,6 @@ TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lprotobuf-c -lz -lstdc++ -lm $(if $(fi
 # exceptions and cancellation pass through. It is preloaded, so it is never built with a sanitizer.
 SHIM_FLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fexceptions -fasynchronous-unwind-tables \
     -U_FORTIFY_SOURCE -fno-plt
-comma := ,
 SHIM_MAP := $(wildcard src/capture/cprobe.map)
 SHIM_LDFLAGS := -shared -Wl,-soname,libcprobe.so -Wl,-z,relro -Wl,-z,now -Wl,--no-undefined \
     $(addprefix -Wl$(comma)--version-script=,$(SHIM_MAP))
@@ -62,8 +63,8 @@ USES_report := report $(USES_analysis)
 USES_cli := cli report store kernel $(USES_analysis)
 
 # The linker takes a member of an archive for a weak reference only when it is told to.
-PARSERS := $(foreach p,$(shell sed -n 's/^PROTOCOL(.*, \([a-z0-9]*\))$$/\1/p' src/wire/protocols.def),\
-    $(if $(wildcard src/wire/$(p).c),-Wl$(comma)-u$(comma)$(p)_parser))
+PARSERS := $(foreach p,$(shell sed -n 's/^PROTOCOL(.*, \([a-z0-9]*\))$$/\1/p' src/wire/protocols.def),$(if \
+    $(wildcard src/wire/$(p).c),-Wl$(comma)-u$(comma)$(p)_parser))
 
 sources = $(filter-out %.bpf.c src/kernel/$(if $(filter 1,$(BPF)),programs_absent,programs).c,$(wildcard src/$(1)/*.c))
 objects = $(patsubst %.c,$(O)/obj/%.o,$(filter-out src/cli/main.c,$(call sources,$(1)))) $(MADE_$(1))
