@@ -140,27 +140,27 @@ static void timeline_evidence(const struct timeline *timeline, const struct mode
 static void evidence_fill(struct state *state, const struct sweep_group *group, const struct model *model,
                           struct finding *finding, struct arena *arena)
 {
-    evidence_text(finding, "kind", group->storming ? "storm" : "sweep");
-    evidence_count(finding, "sweeps", group->sweeps);
+    if (group->most_calls > 1)
+        evidence_count(finding, "calls_per_sweep", (group->calls + group->sweeps / 2) / group->sweeps);
     evidence_count(finding, "calls", group->calls);
     evidence_count(finding, "elements", group->elements);
     if (group->asked > 0)
         evidence_count(finding, "count_at_least", group->asked);
+    evidence_time(finding, "held_p50_ns", histogram_quantile(&group->calls_held, 0.5));
+    slowdown_evidence(state, group, finding);
+    if (group->sweeps > 1)
+        timeline_evidence(&sweep_groups_server(&state->groups, group)->timeline, model, finding, arena);
+    if (group->most_calls > 1) {
+        evidence_time(finding, "longest_sweep_ns", group->longest_sweep_ns);
+        evidence_count(finding, "complete", group->complete);
+    }
+    evidence_count(finding, "processes", group->processes);
+    evidence_text(finding, "longest_at", words_time(session_real_ns(model, group->longest_at_ns), arena));
     if (group->place.user)
         evidence_text(finding, "called_from", words_frame(group->place.user, arena));
     if (group->place.driver)
         evidence_text(finding, "driver", driver_name(group->place.driver, arena));
-    if (group->most_calls > 1) {
-        evidence_count(finding, "calls_per_sweep", (group->calls + group->sweeps / 2) / group->sweeps);
-        evidence_time(finding, "longest_sweep_ns", group->longest_sweep_ns);
-        evidence_count(finding, "complete", group->complete);
-    }
-    evidence_time(finding, "held_p50_ns", histogram_quantile(&group->calls_held, 0.5));
-    evidence_text(finding, "longest_at", words_time(session_real_ns(model, group->longest_at_ns), arena));
-    slowdown_evidence(state, group, finding);
-    evidence_count(finding, "processes", group->processes);
-    if (group->sweeps > 1)
-        timeline_evidence(&sweep_groups_server(&state->groups, group)->timeline, model, finding, arena);
+    evidence_text(finding, "kind", group->storming ? "storm" : "sweep");
 }
 
 static uint64_t group_id(const struct sweep_group *group)

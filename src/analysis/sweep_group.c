@@ -109,13 +109,13 @@ void sweep_groups_add(struct sweep_groups *groups, struct model *model, const st
         group->process = process;
         group->thread = sweep->thread;
         group->key = sweep->key;
-        group->place = place;
+        group->place = sweep->server ? (struct place){.hash = 0} : place;
     }
     if (sweep->held_ns > group->longest_sweep_ns)
         group->longest_sweep_ns = sweep->held_ns;
     histogram_add(&group->calls_held, sweep->longest_ns, 1);
     histogram_add(&group->sweeps_held, sweep->held_ns, 1);
-    if (stack->count > 0)
+    if (stack->count > 0 && !sweep->server) /* a server's says how it sent the answer */
         group_stack_add(group, &(struct finding_stack){"asked", stack, 1, sweep->held_ns}, stack_hash(stack));
     group->processes += group->last_process != process;
     group->last_process = process;
