@@ -14,9 +14,9 @@
 
 #define PENDING_MAX 1024u
 #define PROBES 16u
-#define ENDPOINTS 8200u   /* numbers that endpoint.c gives out, and two */
-#define FIRST_ALL 16u     /* so many with each endpoint are recorded, whatever their rate */
-#define PAUSE_NS 10000000 /* then at most one in so long */
+#define ENDPOINTS 8200u /* numbers that endpoint.c gives out, and two */
+#define WINDOW_NS UINT64_C(1000000000)
+#define WINDOW_MOST 100u /* of one kind with one endpoint that are recorded in a second; then every other one, … */
 
 /* A connect whose outcome is not known. */
 struct attempt {
@@ -27,39 +27,52 @@ struct attempt {
     uint32_t stack;
     uint32_t endpoint;
     int32_t fd;
-    bool stacked; /* it was to be recorded with its stack */
+    uint32_t weight; /* how many it stands for; 0: it is not recorded */
 };
 static struct attempt attempts[PENDING_MAX];
 static uint32_t next_attempt; /* any */
 
-/* What was recorded of the connects with an endpoint; races lose a count, no more. */
+/* What was recorded of one kind of connects with an endpoint: every `every`th. Races lose a count, no more. */
 struct history {
     uint32_t seen;
-    uint32_t skipped; /* since the last recorded one */
-    uint64_t last_ns;
+    uint32_t every;    /* 0: 1 */
+    uint32_t recorded; /* in this window */
+    uint32_t unused;
+    uint64_t window_ns; /* when it began */
 };
-static struct history histories[2][ENDPOINTS]; /* successful ones, failed ones */
+enum kind { KIND_SUCCEEDED, KIND_FAILED, KIND_PENDING, KINDS };
+static struct history histories[KINDS][ENDPOINTS];
 
-static struct history *history_of(uint32_t endpoint, bool failed)
+/* How many the next one of this kind stands for, 0: it is not recorded. The choice falls when the stack can be taken,
+   before the outcome of pending ones is known. */
+static uint32_t choose(enum kind kind, uint32_t endpoint, uint64_t now)
 {
-    return &histories[failed][endpoint < ENDPOINTS ? endpoint : 1];
+    struct history *h = &histories[kind][endpoint < ENDPOINTS ? endpoint : 1];
+    if (now - h->window_ns >= WINDOW_NS) {
+        h->every = h->recorded < WINDOW_MOST / 4 ? h->every / 2 : h->every;
+        h->window_ns = now;
+        h->recorded = 0;
+    }
+    if (h->recorded >= WINDOW_MOST) {
+        h->every = h->every ? 2 * h->every : 2;
+        h->recorded = 0;
+    }
+    if (h->every && h->seen++ % h->every)
+        return 0;
+    h->recorded++;
+    return h->every ? h->every : 1;
 }
 
-static bool is_due(const struct history *h, uint64_t now)
+/* The outcome is known. The thread has entered the recorder. */
+static void conclude(struct thread *t, const struct attempt *a, uint64_t end_ns, int error, uint16_t flags)
 {
-    return h->seen < FIRST_ALL || now - h->last_ns >= PAUSE_NS;
-}
-
-static void write_event(struct thread *t, const struct attempt *a, uint64_t end_ns, int error, uint16_t flags,
-                        uint32_t weight)
-{
-    struct event_connect *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
+    struct event_connect *e = a->weight ? writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number) : NULL;
     if (!e)
         return;
     memset(e, 0, sizeof(*e));
     e->header = (struct event_header){EVENT_MAGIC, EVENT_CONNECT, sizeof(*e), a->begin_ns};
     e->duration_ns = end_ns > a->begin_ns ? end_ns - a->begin_ns : 0;
-    e->weight = (float)weight;
+    e->weight = (float)a->weight;
     e->tid = a->tid;
     e->stack = a->stack;
     e->endpoint = a->endpoint;
@@ -68,21 +81,6 @@ static void write_event(struct thread *t, const struct attempt *a, uint64_t end_
     e->error = (uint16_t)error;
     e->flags = flags;
     writer_ring_commit(t->ring);
-}
-
-/* The outcome is known. The thread has entered the recorder. */
-static void conclude(struct thread *t, const struct attempt *a, uint64_t end_ns, int error, uint16_t flags)
-{
-    struct history *h = history_of(a->endpoint, error != 0);
-    h->seen++;
-    if (!a->stacked && !is_due(h, end_ns)) {
-        h->skipped++;
-        return;
-    }
-    uint32_t weight = h->skipped + 1;
-    h->skipped = 0;
-    h->last_ns = end_ns;
-    write_event(t, a, end_ns, error, flags, weight);
 }
 
 static bool enter(struct thread *t)
@@ -161,11 +159,11 @@ void connecting_called(int fd, uint32_t endpoint, uint64_t begin_ns, uint64_t en
     if (!endpoint || called_again(fd, error) || !enter(t))
         return;
     struct attempt a = {.begin_ns = begin_ns, .tid = t->tid, .slot = t->slot->number, .endpoint = endpoint, .fd = fd};
-    bool failed = error && error != EINPROGRESS && error != EINTR;
-    a.stacked = is_due(history_of(endpoint, failed), end_ns);
-    if (a.stacked)
+    bool pending = error == EINPROGRESS || error == EINTR; /* EINTR: it goes on without the program */
+    a.weight = choose(pending ? KIND_PENDING : error ? KIND_FAILED : KIND_SUCCEEDED, endpoint, end_ns);
+    if (a.weight)
         a.stack = stack_capture(t);
-    if (error == EINPROGRESS || error == EINTR) /* EINTR: it goes on without the program */
+    if (pending)
         attempt_keep(fd, &a);
     else
         conclude(t, &a, end_ns, error, waits ? 0 : CONNECT_PENDING);

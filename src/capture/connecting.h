@@ -4,7 +4,8 @@
  * mode is under way until its outcome is known: asked for (SO_ERROR, a second connect), shown by a send or receive, or
  * the descriptor is closed before. Until then its descriptor has FD_CONNECTING.
  *
- * The first ones with an endpoint are all recorded, then one in a while, which stands for those before it (weight).
+ * At a low rate every one is recorded; of many in a second with one endpoint only every nth, which stands for n
+ * (weight).
  */
 #ifndef CPROBE_CAPTURE_CONNECTING_H
 #define CPROBE_CAPTURE_CONNECTING_H

@@ -105,7 +105,8 @@ uint32_t conversation_open(uint32_t endpoint, uint16_t flags)
     c->endpoint = endpoint;
     c->flags = flags;
     c->generation++;
-    c->missed[0] = c->missed[1] = 0;
+    c->missed[0] = c->missed[1] = c->ahead = 0;
+    c->users[0] = c->users[1] = 0;
     c->last_operation = c->announced = 0;
     c->inside = WIRE_UNKNOWN;
     wire_start(&c->wire, flags & CONVERSATION_DATAGRAMS, WIRE_UNKNOWN);
@@ -208,15 +209,35 @@ static void catch_up(struct conversation *c)
             wire_gap(&c->wire, (enum wire_side)side, exchange_acq_rel(&c->missed[side], 0));
 }
 
-static void feed_parts(struct feeding *f, enum wire_side from, const struct iovec *parts, size_t count, uint64_t bytes)
+/* The first `bytes` bytes of the parts, but for the first `skip` of these. */
+static void feed_parts(struct feeding *f, enum wire_side from, const struct iovec *parts, size_t count, uint64_t skip,
+                       uint64_t bytes)
 {
     const struct wire_sink sink = {request_message, f};
     for (size_t i = 0; i < count && bytes; i++) {
-        size_t length = parts[i].iov_len < bytes ? parts[i].iov_len : (size_t)bytes;
-        if (length)
-            wire_feed(&f->conversation->wire, from, parts[i].iov_base, length, &sink);
+        uint64_t length = parts[i].iov_len < bytes ? parts[i].iov_len : bytes;
+        uint64_t left_out = skip < length ? skip : length;
+        if (length > left_out)
+            wire_feed(&f->conversation->wire, from, (const char *)parts[i].iov_base + left_out,
+                      (size_t)(length - left_out), &sink);
+        skip -= left_out;
         bytes -= length;
     }
+}
+
+/* Which of them were fed ahead. */
+static uint64_t take_ahead(struct conversation *c, bool sent, uint64_t bytes)
+{
+    uint64_t ahead = !sent ? 0 : c->ahead < bytes ? c->ahead : bytes;
+    c->ahead -= ahead;
+    return ahead;
+}
+
+static void note_user(struct conversation *c, const struct thread *t, bool sent)
+{
+    c->users[sent] = t->tid;
+    if (unlikely(c->users[!sent] && c->users[!sent] != t->tid))
+        c->flags |= CONVERSATION_APART;
 }
 
 /* TLS on the descriptor itself: the client's greeting, which names the server, is whole once the server speaks. */
@@ -244,7 +265,8 @@ bool conversation_feed(uint32_t id, bool sent, const struct iovec *parts, size_t
         struct feeding f = {.conversation = c, .thread = t, .now_ns = now_ns};
         enum wire_side from = side_of(c, sent);
         catch_up(c);
-        feed_parts(&f, from, parts, count, bytes);
+        note_user(c, t, sent);
+        feed_parts(&f, from, parts, count, take_ahead(c, sent, bytes), bytes);
         if (unlikely(c->wire.protocol != c->announced >> 1))
             fact_protocol(c, "", 0);
         useful = !(c->wire.settled && c->wire.protocol == WIRE_UNKNOWN) && !outside_is_told(c, from);
@@ -254,6 +276,22 @@ bool conversation_feed(uint32_t id, bool sent, const struct iovec *parts, size_t
     }
     thread_leave(t);
     return useful;
+}
+
+void conversation_sending(uint32_t id, const struct iovec *parts, size_t count, uint64_t size)
+{
+    struct thread *t = &thread_self;
+    struct conversation *c = conversation_at(id);
+    if (likely(!c || !(c->flags & CONVERSATION_APART)) || !recorder_on() || !thread_enter(t, FRAME_ADDRESS))
+        return;
+    if ((t->slot || thread_prepare(t, clock_now())) && take(c, id, t)) {
+        struct feeding f = {.conversation = c, .thread = t};
+        catch_up(c);
+        feed_parts(&f, side_of(c, true), parts, count, c->ahead, size);
+        c->ahead = c->ahead < size ? size : c->ahead;
+        give_back(c, t);
+    }
+    thread_leave(t);
 }
 
 void conversation_gap(uint32_t id, bool sent, uint64_t bytes)

@@ -34,6 +34,7 @@ enum conversation_flags {
     CONVERSATION_DATAGRAMS = 0x02, /* UDP */
     CONVERSATION_EARLIER = 0x04,   /* the connection is older than the recording */
     CONVERSATION_TLS = 0x08,       /* what is fed is inside TLS */
+    CONVERSATION_APART = 0x10,     /* one thread sends, another one receives */
 };
 
 #define CONVERSATION_CROWD 1024 /* requests in flight whose operation is still known beyond WIRE_PENDING */
@@ -63,6 +64,8 @@ struct conversation {
     uint32_t id;         /* generation << 16 | place + 1; 0: free */
     uint32_t references; /* any: descriptors and sessions that have it */
     uint64_t owner;      /* any: pid << 32 | tid of the thread that feeds it; 0: none. Guards all below but `missed` */
+    uint64_t ahead;      /* bytes that were fed before they were sent, and are not sent yet */
+    uint32_t users[2];   /* threads that received and sent last */
     uint64_t missed[2];  /* any: bytes of each side that could not be fed */
     uint32_t endpoint;
     uint16_t flags; /* enum conversation_flags */
@@ -97,6 +100,13 @@ void conversation_release(uint32_t id);
  */
 bool conversation_feed(uint32_t id, bool sent, const struct iovec *parts, size_t count, uint64_t bytes,
                        uint64_t now_ns);
+
+/*
+ * `size` bytes are about to be sent. Where another thread receives, they are fed now: it might be faster with the
+ * answer than this one with the request. What then is not sent after all is expected to be sent later, as it is on
+ * streams. conversation_feed takes off what was fed ahead.
+ */
+void conversation_sending(uint32_t id, const struct iovec *parts, size_t count, uint64_t size);
 
 /* Bytes that were sent or received unseen; 0: how many is not known. */
 void conversation_gap(uint32_t id, bool sent, uint64_t bytes);

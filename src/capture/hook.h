@@ -43,6 +43,7 @@
         if (likely(!traffic_watched(send_flags))) {                                                       \
             sent = send_flags & FD_NONBLOCK ? (expression) : TIMED_FD(call, fd, expression);              \
         } else {                                                                                          \
+            traffic_sending((fd), (parts), (size_t)(count));                                              \
             uint64_t send_begin = send_flags & FD_NONBLOCK ? 0 : wait_begin();                            \
             sent = (expression);                                                                          \
             uint64_t send_end = send_begin ? clock_now() : 0;                                             \

@@ -188,6 +188,8 @@ static ALWAYS_INLINE ssize_t send_told(int fd, const void *buffer, size_t size, 
 EXPORT ssize_t send(int fd, const void *buffer, size_t size, int flags)
 {
     uint16_t known = fd_flags(fd);
+    if (unlikely(traffic_watched(known)))
+        traffic_sending(fd, PART(buffer, size), 1);
     if ((flags & MSG_DONTWAIT) || (known & FD_NONBLOCK))
         return send_told(fd, buffer, size, flags, known, REAL(send)(fd, buffer, size, flags));
     return send_blocking(CALL_send, fd, buffer, size, flags, known);
@@ -209,6 +211,8 @@ EXPORT ssize_t sendto(int fd, const void *buffer, size_t size, int flags, const 
                       socklen_t length)
 {
     uint16_t known = fd_flags(fd);
+    if (unlikely(traffic_watched(known)))
+        traffic_sending(fd, PART(buffer, size), 1);
     if ((flags & MSG_DONTWAIT) || (known & FD_NONBLOCK))
         return send_told(fd, buffer, size, flags, known, REAL(sendto)(fd, buffer, size, flags, address, length));
     if (!address)
@@ -232,6 +236,8 @@ EXPORT ssize_t __recvfrom_chk(int fd, void *buffer, size_t size, size_t object, 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     uint16_t known = fd_flags(fd);
+    if (unlikely(traffic_watched(known)))
+        traffic_sending(fd, message->msg_iov, message->msg_iovlen);
     uint64_t begin = (flags & MSG_DONTWAIT) || (known & FD_NONBLOCK) ? 0 : wait_begin();
     ssize_t result = REAL(sendmsg)(fd, message, flags);
     uint64_t end = begin ? clock_now() : 0;

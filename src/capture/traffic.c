@@ -58,6 +58,18 @@ void traffic_moved(int fd, enum traffic direction, const struct iovec *parts, si
         deafen(fd);
 }
 
+void traffic_sending(int fd, const struct iovec *parts, size_t count)
+{
+    const struct fd_entry *e = fd_entry_at(fd);
+    uint32_t id = load_relaxed(&e->conversation);
+    uint64_t size = 0;
+    if (!id || !(load_relaxed(&e->flags) & FD_TALKS) || conversation_secured(id))
+        return;
+    for (size_t i = 0; i < count; i++)
+        size += parts[i].iov_len;
+    conversation_sending(id, parts, count, size);
+}
+
 void traffic_received(int fd, const struct iovec *parts, size_t count, int64_t result, int flags, uint64_t now_ns)
 {
     uint16_t known = fd_flags(fd);
