@@ -164,7 +164,7 @@ static void synced(struct pgsql *s, const struct wire_sink *sink)
             s->kinds[last % WIRE_PENDING] |= KIND_LAST;
         s->asked_bytes = 0;
     } else {
-        round_request(s, KIND_ROUND | KIND_LAST, sink);
+        round_request(s, (s->round == ROUND_NOTHING ? KIND_SYNC : KIND_ROUND) | KIND_LAST, sink);
     }
     s->executed = false;
 }

@@ -32,6 +32,7 @@ enum pgsql_startup {
 enum pgsql_kind {
     KIND_EXECUTE,  /* CommandComplete, EmptyQueryResponse or PortalSuspended. Also: nothing is known of it */
     KIND_ROUND,    /* ReadyForQuery */
+    KIND_SYNC,     /* that too; nothing was asked that an earlier error could have made fail */
     KIND_PARSE,    /* ParseComplete: it was flushed, not synced */
     KIND_DESCRIBE, /* a description, likewise */
     KIND_CLOSE,    /* CloseComplete, likewise */

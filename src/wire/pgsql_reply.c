@@ -14,7 +14,7 @@ static uint8_t kind_front(const struct pgsql *s)
 
 static void respond(struct pgsql *s, const struct wire_sink *sink)
 {
-    bool failed = s->error[0] != '\0';
+    bool failed = s->error[0] != '\0' && (kind_front(s) & KIND_MASK) != KIND_SYNC;
     struct wire_message m = {
         .kind = WIRE_RESPONSE,
         .protocol = WIRE_PGSQL,
@@ -102,6 +102,9 @@ static void failed(struct pgsql *s, const struct pgsql_message *m, const struct 
     error_read(s, m, &fatal);
     if (queue_count(&s->queue) == 0)
         return;
+    int place = queue_front(&s->queue);
+    if (front_is(s, KIND_SYNC)) /* a deferred constraint */
+        s->kinds[place] = KIND_ROUND | KIND_LAST;
     if (fatal)
         respond(s, sink);
     else if (!front_is(s, KIND_ROUND))

@@ -86,7 +86,7 @@ static void scan_equals(struct sql_scan *s)
     s->compared = s->compared == COLUMN && plain ? COLUMN_EQUALS : NOTHING;
     s->previous = SQL_NAME;
     if (s->verb == SQL_SET) {
-        s->text.space = true;
+        s->text.space = s->at < s->end && sql_classes[*s->at] == SPACE;
         sql_text_literal(&s->text);
         s->text.muted = true;
     }

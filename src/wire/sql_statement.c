@@ -19,8 +19,12 @@ void sql_statement_start(struct sql_scan *s)
 void sql_statement_end(struct sql_scan *s, bool seen)
 {
     struct sql_digest *d = s->d;
-    while (s->text.list_count)
-        sql_list_close(&s->text);
+    while (s->text.list_count) {
+        if (seen)
+            sql_list_close(&s->text);
+        else
+            sql_list_cut(&s->text);
+    }
     if (sql_words[s->verb].does & SQL_DOES_WRITE)
         d->flags |= WIRE_WRITE;
     if (seen && !s->bounded && (s->verb == SQL_UPDATE || s->verb == SQL_DELETE))

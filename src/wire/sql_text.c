@@ -61,3 +61,11 @@ void sql_list_close(struct sql_text *t)
     list_item(t, sql_list_inner(t));
     t->list_count--;
 }
+
+void sql_list_cut(struct sql_text *t)
+{
+    struct sql_list *list = sql_list_inner(t);
+    if (list->one && !t->muted)
+        t->used = list->end;
+    t->list_count--;
+}

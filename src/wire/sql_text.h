@@ -94,6 +94,9 @@ void sql_list_next(struct sql_text *t);
 /* The innermost list is at its end. */
 void sql_list_close(struct sql_text *t);
 
+/* The statement was cut inside the innermost list: an item that is not whole goes. */
+void sql_list_cut(struct sql_text *t);
+
 static inline struct sql_list *sql_list_inner(struct sql_text *t)
 {
     return t->list_count ? &t->lists[t->list_count - 1] : NULL;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "wire/conversation.h"
+#include "wire/recorded.h"
 #include "wire/redis_command.h"
 
 static struct said said;
@@ -294,6 +295,195 @@ static void monitor_and_silence(void **state)
     assert_kept_secret(&said, "hunter2");
 }
 
+/* commandstats and errorstats of a real server, whatever the fragments. */
+static void the_server_counted_the_same(void **state)
+{
+    (void)state;
+    static struct recorded recorded;
+    static const size_t steps[] = {SIZE_MAX, 1, 2, 3, 7, 100, 1460};
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        recorded_folder(&recorded, "redis", "", steps[i]);
+        assert_account(&recorded, "redis");
+        assert_int_equal(recorded.requests, recorded.responses);
+        assert_int_equal(recorded_count(&recorded, "UNKNOWN"), 1);
+    }
+}
+
+static void what_is_lost_is_told_and_the_next_message_found(void **state)
+{
+    (void)state;
+    client(&said, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
+    server(&said, "$5\r\nhello\r\n");
+    client(&said, "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1000\r\nxx");
+    said_gap(&said, WIRE_CLIENT, 0);
+    client(&said, "xxx\r\n$3\r\nxyz\r\n*2\r\n$3\r\nDEL\r\n$1\r\nc\r\n");
+    server(&said, "+OK\r\n");
+    client(&said, "*2\r\n$3\r\nGET\r\n$1\r\nd\r\n");
+    said_gap(&said, WIRE_SERVER, 0);
+    server(&said, "lo\r\nno\r\n$2\r\nhi\r\n");
+    client(&said, "*1\r\n$4\r\nPING\r\n");
+    server(&said, "+PONG\r\n");
+    assert_said(&said,
+                "request 0 GET key=a bytes=20 elements=1\n"
+                "response 0 bytes=11 elements=1\n"
+                "request 1 DEL key=c lost write bytes=20 elements=1\n"
+                "response 1 bytes=5 elements=1\n"
+                "request 2 GET key=d bytes=20 elements=1\n"
+                "request 3 PING bytes=14\n"
+                "response 3 lost bytes=7 elements=1\n");
+}
+
+/* Bytes that nobody saw inside of a value change nothing. */
+static void a_value_need_not_be_seen(void **state)
+{
+    (void)state;
+    client(&said, "*3\r\n$5\r\nSETNX\r\n$1\r\nb\r\n$1000\r\n");
+    said_gap(&said, WIRE_CLIENT, 1000);
+    client(&said, "\r\n*2\r\n$3\r\nGET\r\n$1\r\nb\r\n");
+    server(&said, ":1\r\n$1000\r\n");
+    said_gap(&said, WIRE_SERVER, 999);
+    server(&said, "x\r\n");
+    assert_said(&said,
+                "request 0 SETNX key=b write if-absent bytes=1031 elements=2\n"
+                "request 1 GET key=b bytes=20 elements=1\n"
+                "response 0 bytes=4 elements=1\n"
+                "response 1 bytes=1009 elements=1\n");
+}
+
+static void damaged_bytes_cost_only_what_they_hit(void **state)
+{
+    (void)state;
+    client(&said, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
+    server(&said, "$5\r\nhello\r\n");
+    client(&said, "*2\r\n$3\r\nGET\r\n$1\r\naxyz\r\n*2\r\n$3\r\nGET\r\n$1\r\nb\r\n");
+    server(&said, "$5\r\nhello\r\n");
+    server(&said, "$5\r\nhelloo\r\n:17\r\n");
+    client(&said, "*1\r\n$4\r\nPING\r\n");
+    server(&said, "+PONG\r\n");
+    assert_said(&said,
+                "request 0 GET key=a bytes=20 elements=1\n"
+                "response 0 bytes=11 elements=1\n"
+                "request 1 GET key=b lost bytes=20 elements=1\n"
+                "response 1 bytes=11 elements=1\n"
+                "request 2 PING bytes=14\n"
+                "response 2 lost bytes=7 elements=1\n");
+}
+
+static void an_answer_in_parts_is_announced(void **state)
+{
+    (void)state;
+    said.with_first = true;
+    client(&said, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n*2\r\n$3\r\nGET\r\n$1\r\na\r\n");
+    server(&said, "$5\r\nhello\r\n$");
+    server(&said, "5\r\nhe");
+    server(&said, "llo\r\n");
+    assert_said(&said,
+                "request 0 GET key=a bytes=20 elements=1\n"
+                "request 1 GET key=a bytes=20 elements=1\n"
+                "response 0 bytes=11 elements=1\n"
+                "first 1\n"
+                "response 1 bytes=11 elements=1\n");
+}
+
+/* More requests in flight than are told apart: all are counted. */
+static void long_pipelines_are_counted(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100; i++)
+        client(&said, "*1\r\n$4\r\nPING\r\n");
+    for (int i = 0; i < 100; i++)
+        server(&said, "+PONG\r\n");
+    assert_non_null(strstr(said.text, "request 99 PING"));
+    assert_non_null(strstr(said.text, "response 99 bytes=7"));
+}
+
+/* Nothing of these may come out, by whatever way it was said. */
+static void secrets_are_kept(void **state)
+{
+    (void)state;
+    static const char *const lines[] = {
+        "*2\r\n$4\r\nAUTH\r\n$7\r\nhunter2\r\n",
+        "*3\r\n$4\r\nAUTH\r\n$5\r\nadmin\r\n$7\r\nhunter2\r\n",
+        "*7\r\n$5\r\nHELLO\r\n$1\r\n3\r\n$4\r\nAUTH\r\n$7\r\ndefault\r\n$7\r\nhunter2\r\n$7\r\nSETNAME\r\n$"
+        "7\r\nhunter2\r\n",
+        "*4\r\n$6\r\nCONFIG\r\n$3\r\nSET\r\n$11\r\nrequirepass\r\n$7\r\nhunter2\r\n",
+        "*4\r\n$3\r\nACL\r\n$7\r\nSETUSER\r\n$7\r\nhunter2\r\n$8\r\n>hunter2\r\n",
+        "*8\r\n$7\r\nMIGRATE\r\n$1\r\nh\r\n$1\r\n1\r\n$7\r\nhunter2\r\n$1\r\n0\r\n$1\r\n1\r\n$4\r\nAUTH\r\n$"
+        "7\r\nhunter2\r\n",
+        "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$7\r\nhunter2\r\n",
+        "*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$2\r\nEX\r\n$4\r\nIFEQ\r\n$7\r\nhunter2\r\n",
+        "*4\r\n$4\r\nHSET\r\n$1\r\nk\r\n$7\r\nhunter2\r\n$7\r\nhunter2\r\n",
+        "*4\r\n$4\r\nEVAL\r\n$7\r\nhunter2\r\n$1\r\n0\r\n$7\r\nhunter2\r\n",
+        "*4\r\n$7\r\nEVALSHA\r\n$7\r\nhunter2\r\n$1\r\n0\r\n$7\r\nhunter2\r\n",
+        "*3\r\n$7\r\nhunter2\r\n$7\r\nhunter2\r\n$7\r\nhunter2\r\n", /* a renamed command */
+        "*3\r\n$6\r\nCONFIG\r\n$7\r\nhunter2\r\n$7\r\nhunter2\r\n",
+        "*2\r\n$4\r\nECHO\r\n$7\r\nhunter2\r\n*2\r\n$4\r\nPING\r\n$7\r\nhunter2\r\n",
+        "*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$7\r\nhunter2\r\n",
+        "auth hunter2\r\n",
+    };
+    static const char answers[] =
+        "-hunter2\r\n-ERR hunter2\r\n+hunter2\r\n$7\r\nhunter2\r\n*2\r\n$7\r\nhunter2\r\n+hunter2\r\n"
+        "!7\r\nhunter2\r\n,3\r\n=11\r\ntxt:hunter2\r\n>2\r\n+hunter2\r\n+hunter2\r\n";
+    for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+        said_chunk(&said, WIRE_CLIENT, lines[i], strlen(lines[i]));
+    said_chunk(&said, WIRE_SERVER, answers, sizeof(answers) - 1);
+    for (size_t i = 1; i < strlen("hunter2"); i++) {
+        assert_null(strstr(said.text, "hunter"));
+        assert_null(strstr(said.text, "HUNTER"));
+        conversation_repeat(&said, 0, 0, i);
+    }
+    assert_non_null(strstr(said.text, "response 7"));
+}
+
+static void a_replica_is_left_alone(void **state)
+{
+    (void)state;
+    client(&said, "*3\r\n$5\r\nPSYNC\r\n$1\r\n?\r\n$2\r\n-1\r\n");
+    server(&said, "+FULLRESYNC 8de1787ba490483314a4d30f1c628bc5025eb761 0\r\n$5\r\nREDISS");
+    client(&said, "*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$1\r\n0\r\n");
+    assert_said(&said, "request 0 PSYNC no-reply bytes=30 elements=2\n");
+}
+
+static void conversations_are_recognised(void **state)
+{
+    (void)state;
+    static const char *const servers[] = {"+OK\r\n",
+                                          "$3\r\nabc\r\n",
+                                          "*0\r\n",
+                                          ":12\r\n",
+                                          "-MOVED 1 a:1\r\n",
+                                          "_\r\n",
+                                          "%1\r\n+a\r\n+b\r\n",
+                                          "*1\r\n*1\r\n:1\r\n",
+                                          ">2\r\n+invalidate\r\n_\r\n",
+                                          "$-1\r\n"};
+    static const char *const clients[] = {"*1\r\n$4\r\nPING\r\n", "*2\r\n$8\r\nJSON.GET\r\n$1\r\na\r\n"};
+    static const char *const others[] = {"+OK POP3 ready\r\n", "-ERR no\r\n", "*abc\r\n",      ":server 001 you\r\n",
+                                         "220 mail\r\n",       "hello\r\n",   "* OK IMAP4\r\n"};
+    for (size_t i = 0; i < ARRAY_SIZE(servers); i++) {
+        conversation_start(&said, WIRE_UNKNOWN);
+        said_chunk(&said, WIRE_SERVER, servers[i], strlen(servers[i]));
+        assert_int_equal(said.conversation.protocol, WIRE_REDIS);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(clients); i++) {
+        conversation_start(&said, WIRE_UNKNOWN);
+        said_chunk(&said, WIRE_CLIENT, clients[i], strlen(clients[i]));
+        assert_int_equal(said.conversation.protocol, WIRE_REDIS);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        conversation_start(&said, WIRE_UNKNOWN);
+        said_chunk(&said, WIRE_CLIENT, others[i], strlen(others[i]));
+        said_chunk(&said, WIRE_SERVER, others[i], strlen(others[i]));
+        assert_int_equal(said.conversation.protocol, WIRE_UNKNOWN);
+    }
+}
+
+static void the_table_is_sorted(void **state)
+{
+    (void)state;
+    assert_int_equal(redis_command_table_errors(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +499,16 @@ int main(void)
         TEST(resp3_is_understood),
         TEST(lines_of_words_are_commands),
         TEST(monitor_and_silence),
+        TEST(the_server_counted_the_same),
+        TEST(what_is_lost_is_told_and_the_next_message_found),
+        TEST(a_value_need_not_be_seen),
+        TEST(damaged_bytes_cost_only_what_they_hit),
+        TEST(an_answer_in_parts_is_announced),
+        TEST(long_pipelines_are_counted),
+        TEST(secrets_are_kept),
+        TEST(a_replica_is_left_alone),
+        TEST(conversations_are_recognised),
+        TEST(the_table_is_sorted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
