@@ -5,8 +5,8 @@
 
 #include "capture/elf.h"
 #include "capture/python_code.h"
-#include "capture/python_layout.h"
 #include "capture/record.h"
+#include "python/layout.h"
 #include "trace/format.h"
 
 #define FAILURES_MAX 4u  /* walks that fail before the first success; then the layout is taken to be wrong */

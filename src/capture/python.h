@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The CPython frames of the calling thread, read from the interpreter's own structs (python_layout.def) without taking
+ * The CPython frames of the calling thread, read from the interpreter's own structs (src/python/layout.def) without taking
  * the GIL: a thread's frames are its own, no other thread changes them while it is inside a call. Versions 3.8 to 3.13
  * with the GIL; any other interpreter is noted in the trace once and left alone.
  *

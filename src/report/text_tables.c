@@ -112,7 +112,7 @@ static void loop_write(const struct loop *loop, const struct report_style *style
     line_right(&line, unit_part(loop->oncpu_ns, loop->wall_ns, number, sizeof(number)), 56);
     line_right(&line, unit_part(loop->blocked_ns, loop->wall_ns, number, sizeof(number)), 64);
     line_right(&line, unit_count(loop->turns, number, sizeof(number)), 72);
-    line_right(&line, unit_duration(loop->turn_p99_ns, number, sizeof(number)), 80);
+    line_right(&line, loop->turn_p99_ns > 0 ? unit_duration(loop->turn_p99_ns, number, sizeof(number)) : "-", 80);
     line_end(&line, out);
     loop_runnable_write(loop, style, out);
     loop_verdict_write(loop, style, out);

@@ -114,6 +114,13 @@ struct trace_address {
     const char *name, *address; /* address: without a port */
 };
 
+/* A function of the process that was named when it was recorded. */
+struct trace_symbol {
+    uint64_t start, end;
+    uint32_t loaded; /* module generation */
+    const char *name;
+};
+
 struct trace_note {
     uint64_t time_ns;
     uint32_t severity;
@@ -160,6 +167,8 @@ const struct trace_protocol *trace_protocol_at(const struct trace *t, size_t i);
 size_t trace_address_count(const struct trace *t);
 const struct trace_address *trace_address_at(const struct trace *t, size_t i);              /* by address */
 const struct trace_address *trace_address_find(const struct trace *t, const char *address); /* NULL: not looked up */
+/* The function at `pc` at module generation `generation`, if it was named when it was recorded; else NULL. */
+const struct trace_symbol *trace_symbol_find(const struct trace *t, uint64_t pc, uint32_t generation);
 size_t trace_note_count(const struct trace *t);
 const struct trace_note *trace_note_at(const struct trace *t, size_t i);
 /* 0, or -ENOENT where the id names no complete stack. */
@@ -182,7 +191,7 @@ enum call_category {
     CALL_LOCK,
     CALL_JOIN,
     CALL_SIGNAL,
-    CALL_FAULT, /* no call at all: the thread touched memory that was not there */
+    CALL_FAULT,   /* no call at all: the thread touched memory that was not there */
     CALL_REQUEST, /* counters only: not a wait */
     CALL_UNKNOWN
 };

@@ -92,6 +92,18 @@ static int ksym_add(struct trace *t, const union trace_event *e)
     return k->name && k->module ? 0 : -ENOMEM;
 }
 
+static int symbol_add(struct trace *t, const union trace_event *e)
+{
+    struct trace_symbol *s = reader_list_add(&t->symbols, sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    s->start = e->symbol.start;
+    s->end = e->symbol.end;
+    s->loaded = e->symbol.loaded;
+    s->name = event_text(t, e, e->symbol.name);
+    return s->name ? 0 : -ENOMEM;
+}
+
 int definition_add(struct trace *t, const union trace_event *e)
 {
     switch (e->header.type) {
@@ -107,6 +119,8 @@ int definition_add(struct trace *t, const union trace_event *e)
         return note_add(t, e);
     case EVENT_KSYM:
         return ksym_add(t, e);
+    case EVENT_SYMBOL:
+        return symbol_add(t, e);
     default:
         return definition_talk_add(t, e);
     }

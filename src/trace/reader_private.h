@@ -100,6 +100,8 @@ struct trace {
     struct list keys;         /* struct trace_key, by id */
     struct list protocols;    /* struct trace_protocol, by endpoint, then time */
     struct list addresses;    /* struct trace_address, by address */
+    struct list symbols;      /* struct trace_symbol, by start, then loaded */
+    struct list symbol_reach; /* uint64_t: greatest end of the symbols up to here */
     struct list log_index;    /* struct log_index, by time */
     struct trace_counter *counters;
     uint8_t *log; /* all usable LOG records, each as in the file */
@@ -160,6 +162,7 @@ int log_finish(struct trace *t);
 int threads_finish(struct trace *t);
 void rings_finish(struct trace *t);
 int modules_finish(struct trace *t);
+int symbols_finish(struct trace *t);
 
 /* ---- reader_definitions.c: what LOG events define ---- */
 

@@ -421,6 +421,13 @@ void builder_module(struct trace_builder *b, uint64_t start, uint64_t end, uint6
     log_append(b, EVENT_MODULE, &e, sizeof(e), tails, 2);
 }
 
+void builder_symbol(struct trace_builder *b, uint64_t start, uint64_t end, uint32_t loaded, const char *name)
+{
+    struct event_symbol e = {.start = start, .end = end, .loaded = loaded};
+    struct tail tails[] = {tail_text(offsetof(struct event_symbol, name), name)};
+    log_append(b, EVENT_SYMBOL, &e, sizeof(e), tails, 1);
+}
+
 void builder_unload(struct trace_builder *b, uint64_t start, uint32_t unloaded)
 {
     struct event_unload e = {.start = start, .unloaded = unloaded};

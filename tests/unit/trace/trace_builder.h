@@ -94,6 +94,8 @@ uint32_t builder_epoll_set(struct trace_builder *b, uint64_t pc, uint32_t module
 /* Modules [start, end); build_id may be NULL. loaded/unloaded: module generations. */
 void builder_module(struct trace_builder *b, uint64_t start, uint64_t end, uint64_t bias, uint32_t loaded,
                     const char *path, const uint8_t *build_id, size_t build_id_size);
+/* A function that was named when it was recorded. */
+void builder_symbol(struct trace_builder *b, uint64_t start, uint64_t end, uint32_t loaded, const char *name);
 void builder_unload(struct trace_builder *b, uint64_t start, uint32_t unloaded);
 
 /* A code object of Python `version` (0x030b). Returns its id (1, 2, …) for PY_FRAME. linetable may be NULL. */
