@@ -65,8 +65,8 @@ USES_report := report $(USES_analysis)
 USES_cli := cli report store kernel python $(USES_analysis)
 
 # The linker takes a member of an archive for a weak reference only when it is told to.
-PARSERS := $(foreach p,$(shell sed -n 's/^PROTOCOL(.*, \([a-z0-9]*\))$$/\1/p' src/wire/protocols.def),\
-    $(if $(wildcard src/wire/$(p).c),-Wl$(comma)-u$(comma)$(p)_parser))
+PARSERS := $(foreach p,$(shell sed -n 's/^PROTOCOL(.*, \([a-z0-9]*\))$$/\1/p' src/wire/protocols.def),$(if \
+    $(wildcard src/wire/$(p).c),-Wl$(comma)-u$(comma)$(p)_parser))
 
 sources = $(filter-out %.bpf.c src/kernel/$(if $(filter 1,$(BPF)),programs_absent,programs).c,$(wildcard src/$(1)/*.c))
 objects = $(patsubst %.c,$(O)/obj/%.o,$(filter-out src/cli/main.c,$(call sources,$(1)))) $(MADE_$(1))

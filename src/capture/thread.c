@@ -93,6 +93,7 @@ bool thread_prepare(struct thread *t, uint64_t now_ns)
     t->tid = (uint32_t)sys_gettid();
     t->random = (((uint64_t)add_relaxed(&recorder.unique, 1) << 32) ^ now_ns ^ t->tid) | 1;
     t->credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
+    t->request_shift = 0;
     t->request_credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
     t->slot = slot_take(t->tid, t->start_ns);
     if (!t->slot) {

@@ -497,4 +497,4 @@ static void http_gap(void *state, enum wire_side from, uint64_t length)
     side->flags = HTTP_LOST | HTTP_SEARCH;
 }
 
-const struct wire_parser http_parser = {http_guess, http_start, http_feed, http_gap, false};
+const struct wire_parser http_parser = {.guess = http_guess, .start = http_start, .feed = http_feed, .gap = http_gap};

@@ -194,6 +194,62 @@ def redis_subscriber(driver, port):
         channel.close()
 
 
+@protocol
+def memcached():
+    import pylibmc
+
+    def account():
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(b"stats\r\n")
+            reply = b""
+            while not reply.endswith(b"END\r\n"):
+                reply += connection.recv(CHUNK_MAX)
+        return {name: int(value) for _, name, value in (line.split() for line in reply.decode().splitlines() if " " in line)
+                if name.startswith(("cmd_", "get_", "delete_", "incr_", "decr_", "cas_", "touch_")) and value.isdigit()}
+
+    with servers.Memcached() as server, Proxy(server.port) as proxy:
+        for mode, behaviors in (("text", {"cas": True}), ("binary", {"cas": True})):
+            client = pylibmc.Client([f"127.0.0.1:{proxy.port}"], binary=mode == "binary", behaviors=behaviors)
+            memcached_commands(client, pylibmc)
+            client.disconnect_all()
+            proxy.save("memcached", mode)
+        talk(proxy.port, b"ms meta 5 T60 c\r\nhello\r\n", b"mg meta v k c t\r\n", b"mg none v\r\n", b"ma count N0 J5 v\r\n",
+             b"ms lock 2 ME q\r\nme\r\nms lock 2 ME\r\nme\r\n", b"mg meta v q\r\nmg none v q\r\nmn\r\n", b"md meta q\r\nmd none\r\n",
+             b"me lock\r\n", b"set a 0 0 1 noreply\r\nx\r\nget a b c\r\n", b"gat 100 a\r\n", b"touch a 5\r\n", b"gets a\r\n",
+             b"incr a 1\r\n", b"stats items\r\n", b"lru_crawler metadump all\r\n", b"flush_all\r\n", b"version\r\n", b"nonsense\r\n")
+        proxy.save("memcached", "meta")
+        # A log-in (SASL PLAIN) that the server was not set up for, and a quiet set that fails.
+        talk(proxy.port, b"\x80\x21\0\5\0\0\0\0\0\0\0\x13" + bytes(12) + b"PLAIN\0probe\0hunter2")
+        proxy.save("memcached", "login")
+        account_write("memcached", account())
+
+
+def memcached_commands(client, pylibmc):
+    client.set("a", "1", time=60)
+    client.get("a")
+    client.get("nothing")
+    client.set_multi({f"k{i}": i for i in range(30)}, time=100)
+    client.get_multi([f"k{i}" for i in range(40)])
+    client.add("a", "2")
+    client.add("lock", "me", time=10)
+    client.replace("a", "3")
+    client.append("a", "4")
+    client.prepend("a", "0")
+    client.incr("k1")
+    client.decr("k1", 2)
+    value, cas = client.gets("a")
+    client.cas("a", value, cas)
+    with contextlib.suppress(pylibmc.Error):
+        client.incr("a" * 200)
+    client.touch("a", 50)
+    client.set("big", "v" * 3000)
+    client.get("big")
+    client.delete("lock")
+    client.delete("lock")
+    client.get_stats()
+    client.flush_all()
+
+
 def main():
     wanted = sys.argv[1:] or list(PROTOCOLS)
     unknown = [name for name in wanted if name not in PROTOCOLS]

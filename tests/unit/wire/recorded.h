@@ -24,6 +24,7 @@ struct recorded {
     uint64_t requests;  /* that are to be answered */
     uint64_t responses; /* to them */
     uint64_t failed;
+    uint64_t conversations;
 };
 
 static inline void recorded_add(struct recorded *r, const char *name, size_t length, uint64_t count)
@@ -94,6 +95,7 @@ static inline void recorded_folder(struct recorded *r, const char *protocol, con
             continue;
         snprintf(path, sizeof(path), "tests/fuzz/corpus/%s/%s", protocol, e->d_name);
         enum wire_protocol is = recorded_file(r, path, step);
+        r->conversations++;
         if (is != wire_protocol_find(protocol, strlen(protocol)))
             fail_msg("%s: recognised as %s", path, wire_protocol_name(is));
     }
@@ -119,6 +121,22 @@ static inline void assert_account(const struct recorded *r, const char *account)
     }
     fclose(f);
     assert_true(lines > 0);
+}
+
+/* One number of an account. */
+static inline uint64_t recorded_account(const char *account, const char *name)
+{
+    char path[512], line[128];
+    uint64_t count = 0;
+    size_t length = strlen(name);
+    snprintf(path, sizeof(path), "tests/unit/wire/recorded/%s.account", account);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f))
+        if (strncmp(line, name, length) == 0 && line[length] == ' ')
+            count = strtoull(line + length, NULL, 10);
+    fclose(f);
+    return count;
 }
 
 #endif
