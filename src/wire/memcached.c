@@ -138,18 +138,30 @@ static bool line_is_for_quiet(const struct memcached_reply *r, enum memcached_sh
     return shape_is_meta(shape) ? r->line == LINE_NOOP : meta;
 }
 
-static void line_done(struct memcached_state *s, const struct wire_sink *sink)
+/* Whether memcached answers a request of this shape with a line that begins with none of its words. */
+static bool line_fits(const struct memcached_state *s, const struct in_flight *f)
+{
+    if (s->reply.line != LINE_OTHER)
+        return true;
+    return f ? f->what == KEY || f->what == PLAIN || f->what == LINES || f->what == CONTAINER : s->answered;
+}
+
+/* False: no answer looks like this. */
+static bool line_done(struct memcached_state *s, const struct wire_sink *sink)
 {
     const struct memcached_reply *r = &s->reply;
     const struct in_flight *f = in_flight_oldest(s);
     enum memcached_shape shape = f ? f->what : PLAIN;
     bool failed = r->line == LINE_FAILED;
+    if (!line_fits(s, f))
+        return false;
     s->bytes += r->bytes;
     s->elements += r->line == LINE_VALUE || r->line == LINE_META_VALUE || r->line == LINE_LIST ||
                    (r->line == LINE_HEAD && shape == META_GET);
     bool quiet = f ? line_is_for_quiet(r, shape) : failed && queue_count(&s->queue) == 0;
     if (quiet ? failed : line_ends(r->line, shape))
         answer_report(s, memcached_reply_status(r), failed, !quiet, sink);
+    return true;
 }
 
 static enum memcached_result text_parse(struct memcached_state *s, enum wire_side side, const uint8_t **at,
@@ -158,7 +170,8 @@ static enum memcached_result text_parse(struct memcached_state *s, enum wire_sid
     enum memcached_result got = MEMCACHED_DONE;
     if (side == WIRE_SERVER) {
         while (*at < end && (got = memcached_reply_next(&s->reply, at, end)) == MEMCACHED_DONE)
-            line_done(s, sink);
+            if (!line_done(s, sink))
+                return MEMCACHED_WRONG;
         return got;
     }
     while (*at < end && (got = memcached_request_next(&s->request, at, end)) == MEMCACHED_DONE) {

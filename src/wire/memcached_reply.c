@@ -5,6 +5,7 @@
 #include "wire/resync.h"
 
 #define VALUE_MAX (UINT64_C(1) << 31)
+#define WORD_MAX 4096
 
 /* How a line looks that begins with a word: alone, with words behind it, or both; COMMON: other servers than memcached
    (beanstalkd, FTP) have such lines too. */
@@ -59,7 +60,7 @@ enum phase { WORDS, VALUE, VALUE_CR, VALUE_LF };
 static size_t word_find(const uint8_t *p, size_t length)
 {
     for (size_t i = 1; i < ARRAY_SIZE(words); i++)
-        if (words[i].length == length && memcmp(words[i].name, p, length) == 0)
+        if (words[i].name[0] == p[0] && words[i].length == length && memcmp(words[i].name, p, length) == 0)
             return i;
     return 0;
 }
@@ -70,17 +71,17 @@ static uint32_t size_position(enum memcached_line line)
     return line == LINE_VALUE ? 3 : line == LINE_META_VALUE ? 1 : 0;
 }
 
-static bool word_end(struct memcached_reply *r)
+static inline bool word_end(struct memcached_reply *r, const uint8_t *word, size_t kept, size_t length)
 {
     bool right = true;
     uint32_t position = size_position(r->line);
     if (r->words == 0) {
-        r->status = (uint8_t)(r->length == r->used ? word_find(r->word, r->used) : 0);
+        r->status = (uint8_t)(length == kept ? word_find(word, kept) : 0);
         r->line = words[r->status].line;
-        if (r->used > 4 && memcmp(r->word, "key=", 4) == 0)
+        if (kept > 4 && memcmp(word, "key=", 4) == 0)
             r->line = LINE_LIST;
     } else if (position > 0 && r->words == position) {
-        right = field_decimal(r->word, r->used, &r->missing) && r->missing < VALUE_MAX && r->length == r->used;
+        right = field_decimal(word, kept, &r->missing) && r->missing < VALUE_MAX && length == kept;
     }
     r->words++;
     r->used = 0;
@@ -88,29 +89,46 @@ static bool word_end(struct memcached_reply *r)
     return right;
 }
 
+/* A part of a word, up to the end of the chunk or of the word. */
+static void word_gather(struct memcached_reply *r, const uint8_t *bytes, size_t length)
+{
+    size_t room = sizeof(r->word) - r->used, n = length < room ? length : room;
+    memcpy(r->word + r->used, bytes, n);
+    r->used = (uint8_t)(r->used + n);
+    r->length += (uint32_t)length;
+}
+
+static bool byte_is_in_word(uint8_t c)
+{
+    return c != ' ' && c != '\r' && c != '\n' && c != '\0';
+}
+
 /* Up to the end of the line, which is consumed: MEMCACHED_DONE. */
 static inline enum memcached_result words_take(struct memcached_reply *r, const uint8_t **at, const uint8_t *end)
 {
-    for (; *at < end; (*at)++) {
-        uint8_t c = **at;
-        if (c != ' ' && c != '\r' && c != '\n') {
-            if (r->used < sizeof(r->word))
-                r->word[r->used++] = c;
-            r->length += r->length < UINT32_MAX;
-            if (c == 0 || (c & 0x80 && r->words == 0))
-                return MEMCACHED_WRONG;
-            continue;
-        }
-        if (r->length > 0 && !word_end(r))
+    const uint8_t *p = *at;
+    for (;;) {
+        const uint8_t *word = p;
+        while (p < end && byte_is_in_word(*p))
+            p++;
+        size_t length = (size_t)(p - word), all = r->length + length;
+        *at = p;
+        if (all > WORD_MAX)
             return MEMCACHED_WRONG;
-        if (c == '\n') {
-            if (r->words <= size_position(r->line))
-                return MEMCACHED_WRONG;
-            (*at)++;
-            return MEMCACHED_DONE;
+        bool parts = r->length > 0 || p == end;
+        if (parts)
+            word_gather(r, word, length);
+        if (p == end)
+            return MEMCACHED_MORE;
+        size_t kept = parts ? r->used : length < sizeof(r->word) ? length : sizeof(r->word);
+        if (*p == '\0' || (all > 0 && !word_end(r, parts ? r->word : word, kept, all)))
+            return MEMCACHED_WRONG;
+        if (*p++ == '\n') {
+            bool right = r->words > size_position(r->line);
+            *at = p - !right;
+            return right ? MEMCACHED_DONE : MEMCACHED_WRONG;
         }
     }
-    return MEMCACHED_MORE;
 }
 
 static inline enum memcached_result value_take(struct memcached_reply *r, const uint8_t **at, const uint8_t *end)
@@ -203,7 +221,7 @@ enum wire_guess memcached_reply_guess(const uint8_t *bytes, size_t length)
         n++;
     for (size_t i = 1; i < ARRAY_SIZE(words); i++) {
         const struct word *w = &words[i];
-        if (n > w->length || memcmp(bytes, w->name, n) != 0 || (n < w->length && n < length))
+        if (n > w->length || w->name[0] != bytes[0] || memcmp(bytes, w->name, n) != 0 || (n < w->length && n < length))
             continue;
         if (!newline)
             return length >= RESYNC_LINE && w->form != COMMON ? WIRE_GUESS_YES : WIRE_GUESS_MORE;

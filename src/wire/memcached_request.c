@@ -11,12 +11,13 @@ struct row {
     char name[MEMCACHED_NAME];
     char verb[WIRE_VERB_MAX];
     uint8_t length;
+    uint8_t verb_length;
     uint8_t shape;
     uint16_t flags;
 };
 
 static const struct row rows[] = {
-#define COMMAND(name, verb, shape, flags) {name, verb, sizeof(name) - 1, shape, flags},
+#define COMMAND(name, verb, shape, flags) {name, verb, sizeof(name) - 1, sizeof(verb) - 1, shape, flags},
 #include "wire/memcached_commands.def"
 #undef COMMAND
 };
@@ -34,7 +35,7 @@ int64_t memcached_ttl(int64_t seconds)
 static int row_find(const char name[MEMCACHED_NAME], size_t length)
 {
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        if (rows[i].length == length && memcmp(rows[i].name, name, length) == 0)
+        if (rows[i].name[0] == name[0] && rows[i].length == length && memcmp(rows[i].name, name, length) == 0)
             return (int)i;
     return -1;
 }
@@ -47,29 +48,40 @@ static void row_take(struct memcached_request *r, int row)
     r->quiet = r->shape == SILENT;
 }
 
-/* The word under way, as a name behind what is there: "stats", and "stats items". */
-static bool name_take(struct memcached_request *r)
+/* A complete word: its first bytes, at most MEMCACHED_WORD. */
+struct word {
+    const uint8_t *bytes;
+    size_t kept;
+    uint32_t length;
+    bool whole; /* all of it is at hand */
+};
+
+/* The first word, and the second one behind it: "stats", and "stats items". */
+static bool name_take(struct memcached_request *r, const struct word *w)
 {
-    size_t at = r->words ? strnlen(r->name, sizeof(r->name)) : 0, space = at > 0;
-    if (at + space + r->length > sizeof(r->name) || r->length > r->used)
+    size_t at = r->words ? rows[r->row].length + 1u : 0;
+    char name[MEMCACHED_NAME];
+    if (at + w->length > sizeof(name) || w->length > w->kept)
         return false;
-    if (space)
-        r->name[at] = ' ';
-    memcpy(r->name + at + space, r->word, r->length);
-    int row = row_find(r->name, at + space + r->length);
+    if (at > 0) {
+        memcpy(name, rows[r->row].name, at - 1);
+        name[at - 1] = ' ';
+    }
+    memcpy(name + at, w->bytes, w->length);
+    int row = row_find(name, at + w->length);
     if (row >= 0)
         row_take(r, row);
     return row >= 0;
 }
 
-static void key_take(struct memcached_request *r)
+static void key_take(struct memcached_request *r, const struct word *w)
 {
     if (r->keys++ > 0)
         return;
-    r->key_length = r->used < WIRE_KEY_MAX ? r->used : WIRE_KEY_MAX;
-    memcpy(r->key, r->word, r->key_length);
-    r->key_size = r->length;
-    r->key_hash = r->hash;
+    r->key_length = (uint8_t)(w->kept < WIRE_KEY_MAX ? w->kept : WIRE_KEY_MAX);
+    memcpy(r->key, w->bytes, r->key_length);
+    r->key_size = w->length;
+    r->key_hash = w->whole ? field_hash(w->bytes, w->length) : r->hash;
 }
 
 static void ttl_take(struct memcached_request *r, const uint8_t *text, size_t length)
@@ -80,85 +92,86 @@ static void ttl_take(struct memcached_request *r, const uint8_t *text, size_t le
 }
 
 /* The size of the value that follows the line. */
-static bool size_take(struct memcached_request *r)
+static bool size_take(struct memcached_request *r, const struct word *w)
 {
-    return field_decimal(r->word, r->used, &r->missing) && r->missing < VALUE_MAX;
+    return field_decimal(w->bytes, w->kept, &r->missing) && r->missing < VALUE_MAX;
 }
 
-static void noreply_take(struct memcached_request *r)
+static void noreply_take(struct memcached_request *r, const struct word *w)
 {
-    r->quiet |= r->length == 7 && memcmp(r->word, "noreply", 7) == 0;
+    r->quiet |= w->length == 7 && memcmp(w->bytes, "noreply", 7) == 0;
 }
 
-static void meta_flag_take(struct memcached_request *r)
+static void meta_flag_take(struct memcached_request *r, const struct word *w)
 {
-    bool set_mode = r->shape == META_SET && r->word[0] == 'M' && r->length > 1;
-    if (r->word[0] == 'q' && r->length == 1)
+    const uint8_t *flag = w->bytes;
+    bool set_mode = r->shape == META_SET && flag[0] == 'M' && w->length > 1;
+    if (flag[0] == 'q' && w->length == 1)
         r->quiet = true;
-    else if (r->word[0] == 'T' || r->word[0] == 'N')
-        ttl_take(r, r->word + 1, r->used - 1u);
-    else if (set_mode && (r->word[1] == 'E' || r->word[1] == 'e'))
+    else if (flag[0] == 'T' || flag[0] == 'N')
+        ttl_take(r, flag + 1, w->kept - 1);
+    else if (set_mode && (flag[1] == 'E' || flag[1] == 'e'))
         r->flags |= WIRE_IF_ABSENT;
 }
 
 /* Words after the name, from 1; false: this is not memcached. */
-static bool word_take(struct memcached_request *r)
+static bool word_take(struct memcached_request *r, const struct word *w)
 {
     uint32_t n = r->words;
     switch ((enum memcached_shape)r->shape) {
     case CONTAINER:
         if (n == 1)
-            name_take(r);
+            name_take(r, w);
         return true;
     case KEYS:
-        key_take(r);
+        key_take(r, w);
         return true;
     case TTL_KEYS:
         if (n == 1)
-            ttl_take(r, r->word, r->used);
+            ttl_take(r, w->bytes, w->kept);
         else
-            key_take(r);
+            key_take(r, w);
         return true;
     case KEY:
     case KEY_TTL:
         if (n == 1)
-            key_take(r);
+            key_take(r, w);
         else if (n == 2 && r->shape == KEY_TTL)
-            ttl_take(r, r->word, r->used);
+            ttl_take(r, w->bytes, w->kept);
         else
-            noreply_take(r);
+            noreply_take(r, w);
         return true;
     case STORE:
         if (n == 1)
-            key_take(r);
+            key_take(r, w);
         else if (n == 3)
-            ttl_take(r, r->word, r->used);
+            ttl_take(r, w->bytes, w->kept);
         else if (n == 4)
-            return size_take(r);
+            return size_take(r, w);
         else
-            noreply_take(r);
+            noreply_take(r, w);
         return true;
     case META_GET:
     case META_KEY:
     case META_SET:
         if (n == 1)
-            key_take(r);
+            key_take(r, w);
         else if (n == 2 && r->shape == META_SET)
-            return size_take(r);
+            return size_take(r, w);
         else
-            meta_flag_take(r);
+            meta_flag_take(r, w);
         return true;
     case PLAIN:
-        noreply_take(r);
+        noreply_take(r, w);
         return true;
     default:
         return true;
     }
 }
 
-static bool word_end(struct memcached_request *r)
+static inline bool word_end(struct memcached_request *r, const struct word *w)
 {
-    bool right = r->words == 0 ? name_take(r) : word_take(r);
+    bool right = r->words == 0 ? name_take(r, w) : word_take(r, w);
     r->words++;
     r->used = 0;
     r->length = 0;
@@ -166,13 +179,23 @@ static bool word_end(struct memcached_request *r)
     return right;
 }
 
+/* A part of a word, up to the end of the chunk or of the word. */
+static void word_gather(struct memcached_request *r, const uint8_t *bytes, size_t length)
+{
+    size_t room = sizeof(r->word) - r->used, n = length < room ? length : room;
+    memcpy(r->word + r->used, bytes, n);
+    r->used = (uint8_t)(r->used + n);
+    r->length += (uint32_t)length;
+    if (r->keys == 0)
+        r->hash = field_hash_more(r->hash, bytes, length);
+}
+
 static void request_begin(struct memcached_request *r)
 {
-    memset(r->name, 0, sizeof(r->name));
     r->phase = WORDS;
     r->shape = PLAIN;
     r->key_length = r->used = 0;
-    r->quiet = r->space = false;
+    r->quiet = false;
     r->words = r->length = r->flags = 0;
     r->keys = r->missing = r->bytes = r->key_hash = r->key_size = 0;
     r->hash = FIELD_HASH_START;
@@ -182,28 +205,29 @@ static void request_begin(struct memcached_request *r)
 /* Up to the end of the line, which is consumed: MEMCACHED_DONE. */
 static inline enum memcached_result words_take(struct memcached_request *r, const uint8_t **at, const uint8_t *end)
 {
-    for (; *at < end; (*at)++) {
-        uint8_t c = **at;
-        if (likely(c > ' ')) {
-            if (r->used < sizeof(r->word))
-                r->word[r->used++] = c;
-            r->hash = (r->hash ^ c) * 0x100000001b3u;
-            if (++r->length > MEMCACHED_TEXT || (r->words == 0 && r->length > MEMCACHED_NAME))
-                return MEMCACHED_WRONG;
-        } else if (c == ' ' || c == '\r' || c == '\n') {
-            if (r->length > 0 && !word_end(r))
-                return MEMCACHED_WRONG;
-            if (c == '\n') {
-                if (r->words == 0)
-                    return MEMCACHED_WRONG;
-                (*at)++;
-                return MEMCACHED_DONE;
-            }
-        } else {
+    const uint8_t *p = *at;
+    for (;;) {
+        const uint8_t *word = p;
+        while (p<end && * p> ' ')
+            p++;
+        size_t length = (size_t)(p - word);
+        struct word w = {word, length < MEMCACHED_WORD ? length : MEMCACHED_WORD, (uint32_t)length, true};
+        *at = p;
+        if (r->length + length > (r->words == 0 ? MEMCACHED_NAME : MEMCACHED_TEXT))
             return MEMCACHED_WRONG;
+        if (r->length > 0 || p == end) {
+            word_gather(r, word, length);
+            w = (struct word){r->word, r->used, r->length, false};
+        }
+        if (p == end)
+            return MEMCACHED_MORE;
+        if ((*p != ' ' && *p != '\r' && *p != '\n') || (w.length > 0 && !word_end(r, &w)))
+            return MEMCACHED_WRONG;
+        if (*p++ == '\n') {
+            *at = p - (r->words == 0);
+            return r->words > 0 ? MEMCACHED_DONE : MEMCACHED_WRONG;
         }
     }
-    return MEMCACHED_MORE;
 }
 
 static bool request_has_value(const struct memcached_request *r)
@@ -264,7 +288,7 @@ void memcached_request_message(const struct memcached_request *r, struct wire_me
 {
     const struct row *row = &rows[r->row];
     m->verb = row->verb;
-    m->verb_length = strnlen(row->verb, sizeof(row->verb));
+    m->verb_length = row->verb_length;
     m->key = (const char *)r->key;
     m->key_length = r->key_length;
     m->key_hash = r->key_hash;
@@ -292,7 +316,7 @@ static int first_word(const uint8_t *bytes, size_t length, size_t *word)
         n++;
     *word = n;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        bool here = rows[i].length >= n && memcmp(rows[i].name, bytes, n) == 0;
+        bool here = rows[i].name[0] == bytes[0] && rows[i].length >= n && memcmp(rows[i].name, bytes, n) == 0;
         if (here && n == length)
             return -2;
         if (here && rows[i].length == n)

@@ -42,7 +42,6 @@ struct memcached_request {
     uint8_t key_length;
     uint8_t used; /* bytes of `word` */
     bool quiet;   /* answered only if something is unusual (meta commands), or never (noreply) */
-    bool space;   /* between words */
     uint32_t words;
     uint32_t length; /* of the word under way */
     uint32_t flags;
@@ -53,7 +52,6 @@ struct memcached_request {
     uint64_t key_size;
     uint64_t hash; /* of the word under way */
     int64_t ttl_ms;
-    char name[MEMCACHED_NAME];
     uint8_t key[WIRE_KEY_MAX];
     uint8_t word[MEMCACHED_WORD];
 };
@@ -77,7 +75,6 @@ struct memcached_reply {
     uint8_t status; /* row of the table of words, which says it */
     uint8_t used;
     bool begun;
-    bool space;
     uint32_t words;
     uint32_t length;
     uint64_t missing;

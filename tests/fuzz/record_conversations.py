@@ -250,6 +250,32 @@ def memcached_commands(client, pylibmc):
     client.flush_all()
 
 
+@protocol
+def tls():
+    import ssl
+
+    home = process.scratch("tls")
+    process.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
+                 home / "key", "-out", home / "cert", "-subj", "/CN=db.example.test", "-days", "2"])
+    port = process.free_port()
+    server = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", home / "cert", "-key", home / "key", "-quiet", "-rev"]
+    with servers.Server(server, port), Proxy(port) as proxy:
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            context.minimum_version = context.maximum_version = version
+            for name in ("db.example.test", None):
+                plain = socket.create_connection(("127.0.0.1", proxy.port))
+                with context.wrap_socket(plain, server_hostname=name) as connection:
+                    connection.sendall(b"hunter2\n")
+                    connection.recv(100)
+                proxy.save("tls", f"{version.name}-{name or 'unnamed'}")
+        script = ("require('tls').connect({port: %d, host: '127.0.0.1', servername: 'node.example.test', rejectUnauthorized: false},"
+                  " function () { this.end('hunter2\\n') }).on('data', () => {})" % proxy.port)
+        process.run(["node", "-e", script])
+        proxy.save("tls", "node.example.test")
+
+
 def main():
     wanted = sys.argv[1:] or list(PROTOCOLS)
     unknown = [name for name in wanted if name not in PROTOCOLS]

@@ -25,6 +25,7 @@ struct recorded {
     uint64_t responses; /* to them */
     uint64_t failed;
     uint64_t conversations;
+    uint64_t names_told; /* WIRE_NAME */
 };
 
 static inline void recorded_add(struct recorded *r, const char *name, size_t length, uint64_t count)
@@ -57,6 +58,8 @@ static inline void recorded_message(void *context, const struct wire_message *m)
     } else if (m->kind == WIRE_RESPONSE) {
         r->responses++;
         r->failed += !!(m->flags & WIRE_FAILED);
+    } else if (m->kind == WIRE_NAME) {
+        r->names_told++;
     }
 }
 
