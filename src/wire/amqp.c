@@ -468,7 +468,7 @@ static enum wire_guess amqp_guess(const uint8_t *bytes, size_t length, enum wire
     if (bytes[0] < FRAME_METHOD || (bytes[0] > FRAME_BODY && bytes[0] != FRAME_HEARTBEAT))
         return WIRE_GUESS_NO;
     if (length < FRAME_HEADER)
-        return WIRE_GUESS_MORE;
+        return length > 4 && field_be16(bytes + 3) != 0 ? WIRE_GUESS_NO : WIRE_GUESS_MORE;
     uint64_t whole = amqp_frame_length(bytes, NULL);
     if (whole == 0 || whole > GUESS_MAX)
         return WIRE_GUESS_NO;

@@ -183,6 +183,11 @@ static COLD void wire_recognise(struct wire_conversation *c, enum wire_side from
             right = parser_start_replay(c, protocol, sink);
         else
             parser_start(c, protocol);
+        /* What the other side had said was not the beginning of a message; this chunk is. */
+        if (!right && view == bytes) {
+            parser_start(c, protocol);
+            right = true;
+        }
         if (!right || !parser_of(c, protocol)->feed(c->state, from, bytes, length, sink))
             wrong_guess(c);
     } else if (!more || seen >= HELD_MAX || c->datagrams) {

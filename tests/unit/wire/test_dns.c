@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "conversation.h"
+#include "wire/recorded.h"
 
 #include "wire/fields.h"
 #include "wire/parser.h"
@@ -215,12 +215,22 @@ static void guesses(void **state)
     }
 }
 
+/* Real clients and servers: what was understood is what was asked for. */
+static void recorded_conversations(void **state)
+{
+    (void)state;
+    assert_recorded("dns", "udp", true);
+    assert_recorded("dns", "tcp", false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(datagrams),     cmocka_unit_test(out_of_order), cmocka_unit_test(streams),
-        cmocka_unit_test(large_answers), cmocka_unit_test(operations),   cmocka_unit_test(long_names),
-        cmocka_unit_test(losses),        cmocka_unit_test(garbage),      cmocka_unit_test(guesses),
+        cmocka_unit_test(datagrams),  cmocka_unit_test(out_of_order),
+        cmocka_unit_test(streams),    cmocka_unit_test(large_answers),
+        cmocka_unit_test(operations), cmocka_unit_test(long_names),
+        cmocka_unit_test(losses),     cmocka_unit_test(garbage),
+        cmocka_unit_test(guesses),    cmocka_unit_test(recorded_conversations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

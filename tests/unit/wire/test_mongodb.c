@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "conversation.h"
+#include "wire/recorded.h"
 
 #include "wire/bson.h"
 #include "wire/fields.h"
@@ -396,6 +396,18 @@ static void garbage_and_guesses(void **state)
                      WIRE_GUESS_NO);
 }
 
+/* Real clients and servers: what was understood is what was asked for. */
+static void recorded_conversations(void **state)
+{
+    static struct recorded recorded;
+    (void)state;
+    assert_recorded("mongodb", "driver", false);
+    /* That a write is not acknowledged stands in what is compressed. */
+    recorded_folder(&recorded, "mongodb", "compressed", SIZE_MAX);
+    assert_account(&recorded, "mongodb-compressed");
+    assert_int_equal(recorded.requests, recorded.responses + 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +423,7 @@ int main(void)
         cmocka_unit_test(large_messages),
         cmocka_unit_test(first_bytes_and_gaps),
         cmocka_unit_test(garbage_and_guesses),
+        cmocka_unit_test(recorded_conversations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
