@@ -149,6 +149,13 @@ static uint32_t cursor_hash(uint64_t cursor)
     return cursor && !folded ? 1 : folded;
 }
 
+/* A step of an iteration, and how much it asks for at once. */
+static uint32_t cursor_flags(uint64_t asked)
+{
+    uint32_t digits = asked ? 64u - (uint32_t)__builtin_clzll(asked) : 0;
+    return REQUEST_CURSOR | (digits < 0x3f ? digits : 0x3f) << REQUEST_ASKED_SHIFT;
+}
+
 static uint32_t key_of(struct conversation *c, const struct pending *p)
 {
     const struct kept_key *k = conversation_key(c, p->sequence);
@@ -292,7 +299,7 @@ static void asked(struct feeding *f, const struct wire_message *m)
     p->sequence = m->sequence;
     p->stack = notable && !is_server(c) ? bounded_stack(f->thread, p->begin_ns) : 0;
     p->detail = m->flags & WIRE_CURSOR ? cursor_hash(m->cursor) : m->ttl_ms > 0 ? clamp32((uint64_t)m->ttl_ms) : 0;
-    p->flags = (uint16_t)((notable ? REQUEST_NOTABLE : 0) | (m->flags & WIRE_CURSOR ? REQUEST_CURSOR : 0) |
+    p->flags = (uint16_t)((notable ? REQUEST_NOTABLE : 0) | (m->flags & WIRE_CURSOR ? cursor_flags(m->elements) : 0) |
                           (is_server(c) ? REQUEST_SERVER : 0) | (unanswered ? REQUEST_NO_REPLY : 0));
     p->repeats = (uint16_t)(m->repeats < UINT16_MAX ? m->repeats : UINT16_MAX);
     if (m->key_hash)

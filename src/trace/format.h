@@ -193,6 +193,11 @@ enum event_type {
 #define REQUEST_SHIFT 12        /* upper 4 bits: sampled with mean sample_mean_ns << (flags >> REQUEST_SHIFT) */
 #define REQUEST_SHIFT_MAX 15
 
+/* With REQUEST_CURSOR: how many elements the step asked for (COUNT), as the number of its binary digits; 0: not said.
+ */
+#define REQUEST_ASKED_SHIFT 10
+#define REQUEST_ASKED(flags) (((flags) >> REQUEST_ASKED_SHIFT) & 0x3fu)
+
 /* event_connect.flags */
 #define CONNECT_PENDING 0x0001  /* the program did not wait for it: it was made in non-blocking mode */
 #define CONNECT_GIVEN_UP 0x0002 /* closed before it had succeeded or failed */
