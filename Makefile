@@ -11,6 +11,8 @@ CC := gcc
 CXX := g++
 CLANG ?= clang
 
+comma := ,
+
 ifeq ($(V),1)
 Q :=
 say = @:
@@ -44,7 +46,6 @@ TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lprotobuf-c -lz -lstdc++ -lm $(if $(fi
 # exceptions and cancellation pass through. It is preloaded, so it is never built with a sanitizer.
 SHIM_FLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fexceptions -fasynchronous-unwind-tables \
     -U_FORTIFY_SOURCE -fno-plt
-comma := ,
 SHIM_MAP := $(wildcard src/capture/cprobe.map)
 SHIM_LDFLAGS := -shared -Wl,-soname,libcprobe.so -Wl,-z,relro -Wl,-z,now -Wl,--no-undefined \
     $(addprefix -Wl$(comma)--version-script=,$(SHIM_MAP))
