@@ -11,6 +11,7 @@
 #include "capture/serving.h"
 #include "capture/slots.h"
 #include "capture/stack.h"
+#include "capture/tls.h"
 #include "capture/wait.h"
 
 /* Requests that are recorded whatever their duration. */
@@ -353,6 +354,8 @@ void request_message(void *feeding, const struct wire_message *m)
         break;
     case WIRE_NAME:
         fact_protocol(c, m->text, m->text_length);
+        if (m->protocol == WIRE_TLS && m->key_hash)
+            tls_greeted(m->key_hash, c->id);
         break;
     case WIRE_UPGRADE:
         c->inside = (uint8_t)m->protocol;

@@ -37,6 +37,13 @@ uint32_t traffic_conversation(int fd)
     return id;
 }
 
+uint32_t traffic_session(int fd)
+{
+    const struct fd_entry *e = fd_entry_at(fd);
+    uint32_t id = e && !thread_self.in_vfork ? load_acquire(&e->conversation) : 0;
+    return id ? id : traffic_conversation(fd);
+}
+
 static void deafen(int fd)
 {
     struct fd_entry *e = fd_entry_at(fd);

@@ -43,6 +43,9 @@ void traffic_unseen(int fd, enum traffic direction, int64_t bytes);
 /* A stream was connected, or is about to be. Of datagrams, only name servers are talked to. */
 void traffic_connected(int fd, const struct sockaddr *address, socklen_t length);
 
+/* The conversation of a TLS session on the descriptor, even if nobody listens to the descriptor itself any more. */
+uint32_t traffic_session(int fd);
+
 /* The descriptor's conversation, begun now if need be; 0: it has none. */
 uint32_t traffic_conversation(int fd);
 

@@ -41,7 +41,7 @@ struct wire_parser {
     const struct wire_parser *on_streams;
 };
 
-#define PROTOCOL(ID, number, name) extern const struct wire_parser name##_parser HIDDEN __attribute__((weak));
+#define PROTOCOL(ID, number, name) extern const struct wire_parser name##_parser HIDDEN;
 #include "wire/protocols.def"
 #undef PROTOCOL
 

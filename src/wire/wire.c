@@ -29,7 +29,6 @@ _Static_assert(HELD_MAX < 1 << 15 && HELD_MAX >= WIRE_HEAD, "a segment's length 
 #include "wire/protocols.def"
 #undef PROTOCOL
 
-/* Compared with NULL at run time, as parsers are weak symbols; the compiler does not know the addresses of those. */
 static const struct wire_parser *const parsers[WIRE_PROTOCOLS] = {
 #define PROTOCOL(ID, number, name) [number] = &name##_parser,
 #include "wire/protocols.def"
