@@ -124,8 +124,9 @@ static bool message_read(const uint8_t *bytes, size_t held, struct dns_message *
 static size_t number_put(char *text, const char *before, uint16_t number)
 {
     char digits[5];
-    size_t n = strlen(before), i = sizeof(digits);
-    memcpy(text, before, n);
+    size_t n = 0, i = sizeof(digits);
+    for (; before[n]; n++)
+        text[n] = before[n];
     do
         digits[--i] = (char)('0' + number % 10);
     while ((number /= 10) > 0);

@@ -7,6 +7,9 @@ passes, both ways, in the order in which it came: corpus/<protocol>/<conversatio
 little endian), bytes}, side 0 the client's (fuzz_wire.h reads it). What the server says it has served goes to
 tests/unit/wire/recorded/<protocol>.account, lines of "operation count", with which the unit tests compare what the parsers said.
 
+mysql and pgsql need clients that nothing else does: python3-asyncpg, python3-psycopg, libdbd-mariadb-perl, libmariadb-java,
+libpostgresql-jdbc-java and a JDK.
+
 A new protocol is one function below, named as in src/wire/protocols.def, with @protocol.
 """
 
@@ -278,6 +281,7 @@ def pgsql():
                 proxy.save("pgsql", name)
             statements = re.findall(r"LOG:  (?:statement|execute [^:]+): (.*)", server.output()[seen:])
             account_write(f"pgsql-{name}", collections.Counter(map(first_word, statements)))
+
 
 @protocol
 def http():

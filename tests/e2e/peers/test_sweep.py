@@ -65,12 +65,13 @@ class Sweep(Case):
         sweep = self.find(report, "keyspace-sweep")[0]
         self.assertEqual(sweep["operation"], "SCAN meta::*")
         self.assertEqual(sweep["evidence"]["calls"], calls)
-        stalls = [f for f in report["findings"] if f["rule"] == "loop-stall" and f["serving"] == "SCAN"
-                  and f["evidence"]["cause"] == "on CPU"]  # others may have had to wait for a CPU
+        stalls = [f for f in report["findings"] if f["rule"] == "loop-stall" and f["serving"] == "SCAN"]
         self.assertTrue(stalls, brief(report))
-        worst = max(stalls, key=lambda f: f["count"])
-        self.assertEqual(worst["context"]["kind"], "redis")
-        self.assertIn("scanGenericCommand", [frame["function"] for frame in frames_of(worst)])
+        for stall in stalls:
+            self.assertEqual(stall["context"]["kind"], "redis")
+            self.assertIn(", serving SCAN", stall["title"])
+            if stall["evidence"]["cause"] == "on CPU":  # on a busy machine it may have waited for a CPU instead
+                self.assertIn("scanGenericCommand", [frame["function"] for frame in frames_of(stall)])
 
     def test_scan(self):
         client, server, calls = self.record("scan")
