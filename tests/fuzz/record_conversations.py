@@ -7,12 +7,17 @@ passes, both ways, in the order in which it came: corpus/<protocol>/<conversatio
 little endian), bytes}, side 0 the client's (fuzz_wire.h reads it). What the server says it has served goes to
 tests/unit/wire/recorded/<protocol>.account, lines of "operation count", with which the unit tests compare what the parsers said.
 
+mysql and pgsql need clients that nothing else does: python3-asyncpg, python3-psycopg, libdbd-mariadb-perl, libmariadb-java,
+libpostgresql-jdbc-java and a JDK.
+
 A new protocol is one function below, named as in src/wire/protocols.def, with @protocol.
 """
 
+import collections
 import contextlib
 import os
 import pathlib
+import re
 import selectors
 import socket
 import struct
@@ -223,6 +228,59 @@ def redis_subscriber(driver, port):
         channel.unsubscribe("news")
         channel.get_message(timeout=5)
         channel.close()
+
+
+def java(name, jar, port):
+    """Compiles clients/NAME.java and runs it."""
+    classes = process.scratch("classes")
+    process.run(["javac", "-d", classes, HERE / "clients" / f"{name}.java"])
+    process.run(["java", "-cp", f"{classes}:{jar}", name, port])
+
+
+def first_word(statement):
+    return re.match(r"[\s(]*(\w+)", re.sub(r"^\s*(/\*.*?\*/\s*)+", "", statement, flags=re.S)).group(1).upper()
+
+
+@protocol
+def mysql():
+    import MySQLdb
+    from clients import mysql_clients
+
+    # What the general log calls commands, and what the parser does.
+    names = {"Connect": "CONNECT", "Change user": "CONNECT", "Quit": "QUIT", "Init DB": "USE", "Prepare": "PREPARE", "Field List": "FIELD LIST",
+             "Close stmt": "CLOSE STATEMENT", "Reset stmt": "RESET STATEMENT", "Statistics": "STATISTICS", "Long Data": "LONG DATA"}
+
+    with servers.MariaDB() as server:
+        log = MySQLdb.connect(host="127.0.0.1", port=server.port, user="probe", password=servers.PASSWORD, autocommit=True)
+        cursor = log.cursor()
+        cursor.execute("SET GLOBAL log_output = 'TABLE'")
+        cursor.execute("SET GLOBAL general_log = 1")
+        for name, client in [*mysql_clients.CLIENTS.items(),
+                             ("jdbc", lambda port: java("MySqlClient", "/usr/share/java/mariadb-java-client.jar", port))]:
+            with Proxy(server.port) as proxy:
+                client(proxy.port)
+                proxy.save("mysql", name)
+            cursor.execute("SELECT command_type, CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE thread_id <> CONNECTION_ID()")
+            rows = cursor.fetchall()
+            cursor.execute("TRUNCATE mysql.general_log")
+            account_write(f"mysql-{name}", collections.Counter(
+                first_word(text) if command in ("Query", "Execute") else names[command] for command, text in rows))
+
+
+@protocol
+def pgsql():
+    from clients import pgsql_clients
+
+    os.chmod(os.environ["TEST_TMP"], 0o755)  # for user postgres
+    with servers.Postgres() as server:
+        pgsql_clients.prepare(server.port)
+        for name, client in [*pgsql_clients.CLIENTS.items(), ("jdbc", lambda port: java("PgSqlClient", "/usr/share/java/postgresql.jar", port))]:
+            seen = len(server.output())
+            with Proxy(server.port) as proxy:
+                client(proxy.port)
+                proxy.save("pgsql", name)
+            statements = re.findall(r"LOG:  (?:statement|execute [^:]+): (.*)", server.output()[seen:])
+            account_write(f"pgsql-{name}", collections.Counter(map(first_word, statements)))
 
 
 @protocol
