@@ -148,7 +148,7 @@ static void the_end_of_a_message_spoils_nothing(void **state)
     client(&said, "*1\r\n$4\r\nPING\r\n");
     server(&said, "+PONG\r\n");
     assert_int_equal(spoken(), WIRE_REDIS);
-    assert_said(&said, "request 0 PING bytes=14\nresponse 0 bytes=7\n");
+    assert_said(&said, "request 0 PING bytes=14\nresponse 0 bytes=7 elements=1\n");
 }
 
 static void many_turns_while_undecided_are_survived(void **state)
