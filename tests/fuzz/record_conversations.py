@@ -92,6 +92,37 @@ class Proxy:
         self.conversations, self.threads = [], []
 
 
+class DatagramProxy:
+    """As Proxy, for one client that asks over UDP and waits for each answer."""
+
+    def __init__(self, port):
+        self.chunks = []
+        self.inner, self.outer = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+        self.inner.bind(("127.0.0.1", 0))
+        self.outer.connect(("127.0.0.1", port))
+        self.port = self.inner.getsockname()[1]
+        threading.Thread(target=self._pass_on, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.inner.close()
+        self.outer.close()
+
+    def _pass_on(self):
+        with contextlib.suppress(OSError):
+            while True:
+                question, client = self.inner.recvfrom(CHUNK_MAX)
+                self.outer.send(question)
+                answer = self.outer.recv(CHUNK_MAX)
+                self.chunks += [(CLIENT, question), (SERVER, answer)]
+                self.inner.sendto(answer, client)
+
+    def save(self, name, conversation):
+        corpus_write(name, conversation, self.chunks)
+
+
 def corpus_write(name, conversation, chunks):
     folder = HERE / "corpus" / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -250,6 +281,69 @@ def pgsql():
                 proxy.save("pgsql", name)
             statements = re.findall(r"LOG:  (?:statement|execute [^:]+): (.*)", server.output()[seen:])
             account_write(f"pgsql-{name}", collections.Counter(map(first_word, statements)))
+
+
+@protocol
+def http():
+    from clients import http_clients
+
+    for name, client in http_clients.HTTP.items():
+        with http_clients.Nginx() as server, Proxy(server.port) as proxy:
+            client(proxy.port)
+            proxy.save("http", name)
+            account_write(f"http-{name}", server.account())
+
+
+@protocol
+def http2():
+    from clients import http_clients
+
+    for name, client in http_clients.HTTP2.items():
+        with http_clients.Nginx("http2") as server, Proxy(server.port) as proxy:
+            client(proxy.port)
+            proxy.save("http2", name)
+            account_write(f"http2-{name}", server.account())
+    with http_clients.Grpc() as server, Proxy(server.port) as proxy:
+        http_clients.grpc_calls(proxy.port)
+        proxy.save("http2", "grpc")
+        account_write("http2-grpc", server.served)
+
+
+@protocol
+def amqp():
+    from clients import amqp_clients
+
+    with amqp_clients.RabbitMQ() as server:
+        amqp_clients.prepare(server)
+        for name, client in amqp_clients.CLIENTS.items():
+            with Proxy(server.port) as proxy:
+                account = client(proxy.port)
+                proxy.save("amqp", name)
+            account_write(f"amqp-{name}", account)
+
+
+@protocol
+def mongodb():
+    from clients import mongodb_clients
+
+    for name, client in mongodb_clients.CLIENTS.items():
+        with mongodb_clients.MongoDB() as server, Proxy(server.port) as proxy:
+            client(proxy.port)
+            proxy.save("mongodb", name)
+            account_write(f"mongodb-{name}", server.served)
+
+
+@protocol
+def dns():
+    from clients import dns_clients
+
+    with dns_clients.Dnsmasq() as server:
+        for name, client, kind in (("udp", dns_clients.udp, DatagramProxy), ("tcp", dns_clients.tcp, Proxy)):
+            seen = len(server.output())
+            with kind(server.port) as proxy:
+                client(proxy.port)
+                proxy.save("dns", name)
+            account_write(f"dns-{name}", server.account(seen))
 
 
 @protocol
