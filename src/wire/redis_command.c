@@ -149,7 +149,7 @@ static void verb_argument(struct redis_command *c, const uint8_t *text, size_t k
         c->verb[i] = field_upper(text[i]);
     if (length <= WIRE_VERB_MAX)
         row = row_find(c);
-    if (row)
+    if (row && row->length == length) /* no zeros behind the name */
         row_take(c, row);
     else
         verb_unknown(c, length <= WIRE_VERB_MAX ? n : 0);
