@@ -80,6 +80,12 @@ struct resp_reply {
 enum resp_result resp_request_next(struct resp_request *r, const uint8_t **at, const uint8_t *end);
 enum resp_result resp_reply_next(struct resp_reply *r, const uint8_t **at, const uint8_t *end);
 
+/* Whether the next byte begins a command, or is of an empty line before one. */
+static inline bool resp_request_between(const struct resp_request *r)
+{
+    return r->phase == 0;
+}
+
 /* Forgets the message under way. */
 void resp_request_drop(struct resp_request *r);
 void resp_reply_drop(struct resp_reply *r);
