@@ -11,6 +11,8 @@ CC := gcc
 CXX := g++
 CLANG ?= clang
 
+comma := ,
+
 ifeq ($(V),1)
 Q :=
 say = @:
@@ -44,7 +46,6 @@ TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lprotobuf-c -lz -lstdc++ -lm $(if $(fi
 # exceptions and cancellation pass through. It is preloaded, so it is never built with a sanitizer.
 SHIM_FLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fexceptions -fasynchronous-unwind-tables \
     -U_FORTIFY_SOURCE -fno-plt
-comma := ,
 SHIM_MAP := $(wildcard src/capture/cprobe.map)
 SHIM_LDFLAGS := -shared -Wl,-soname,libcprobe.so -Wl,-z,relro -Wl,-z,now -Wl,--no-undefined \
     $(addprefix -Wl$(comma)--version-script=,$(SHIM_MAP))
@@ -190,6 +191,12 @@ $(O)/tests/bench/%: tests/bench/%.c $(call archives,trace base)
 	$(program)
 	$(Q)$(CC) $(COMMON) $(WARNINGS) -Itests/unit -pthread -o $@ $< $(call archives,trace base)
 
+# Parts of the recorder, without the calls that lead to them.
+$(O)/tests/bench/requests: tests/bench/requests.c $(call archives,$(USES_capture))
+	$(program)
+	$(Q)$(CC) $(COMMON) $(WARNINGS) -Itests/unit -pthread -o $@ $< -lcmocka -lc \
+	    -Wl,--start-group $(call archives,$(USES_capture)) -Wl,--end-group -ldl $(UNIT_LIBS_capture)
+
 unit: $(UNIT_TESTS)
 programs: $(PROGRAMS)
 tests: unit programs
@@ -222,7 +229,8 @@ $(O)/fuzz/libfuzzed.a: $(FUZZ_OBJECTS)
 $(O)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(O)/fuzz/libfuzzed.a
 	@mkdir -p $(@D)
 	$(say) CLANG $<
-	$(Q)$(CLANG) $(COMMON) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(O)/fuzz/libfuzzed.a $(TOOL_LIBS)
+	$(Q)$(CLANG) $(COMMON) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
+	    $(O)/fuzz/libfuzzed.a $(TOOL_LIBS)
 
 fuzz: $(FUZZ_TARGETS)
 	$(Q)set -e; for target in $(FUZZ_TARGETS); do \

@@ -10,6 +10,7 @@ struct open_wait {
     uint32_t tid;
     struct model_thread *thread;
     struct event_wait event;
+    struct wait_context context;
 };
 
 struct merge {
@@ -66,7 +67,7 @@ static void open_remember(struct merge *merge, struct model_process *process, st
     uint32_t item = profile_index_put(&merge->index, open_hash(process, event->tid), open_equal, &search, &added);
     if (added)
         merge->open = memory_grow(merge->open, item, &merge->capacity, sizeof(*merge->open));
-    merge->open[item] = (struct open_wait){process, event->tid, thread, *event};
+    merge->open[item] = (struct open_wait){process, event->tid, thread, *event, merge->model->context};
 }
 
 static bool wait_is_idle(const struct model_thread *thread, const struct event_wait *event)
@@ -84,8 +85,8 @@ static void wait_take(struct merge *merge, struct model_process *process, const 
         open_remember(merge, process, thread, event);
     merged->kind = MERGED_WAIT;
     merged->idle = wait_is_idle(thread, event);
-    merged->wait =
-        (struct wait_sample){thread, process, thread_phase(thread, event->header.time_ns), event, wait_weight(event)};
+    merged->wait = (struct wait_sample){
+        thread, process, thread_phase(thread, event->header.time_ns), event, wait_weight(event), merge->model->context};
 }
 
 /* ---- the kernel's ---- */
@@ -183,6 +184,7 @@ static void offcpu_take(struct merge *merge, struct model_process *process, cons
         merged->kind = MERGED_DETAIL;
         merged->wait.process = side->inside;
         merged->wait.event = &outer->event;
+        merged->wait.context = outer->context;
         merged->wait.weight = wait_weight(&outer->event);
         merged->wait.phase = thread_phase(thread, outer->event.header.time_ns);
     } else if (was_counted(side, stack, event)) {

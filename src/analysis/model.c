@@ -35,11 +35,30 @@ static bool name_is(const char *name, const char *comm)
     return strcmp(name, comm) == 0 || (strlen(comm) == COMM_LENGTH && strncmp(name, comm, COMM_LENGTH) == 0);
 }
 
+/* "celery" of "python3 -m celery worker"; NULL: no such call. */
+static const char *module_name(const char *program, const char *cmdline, struct arena *arena)
+{
+    const char *argument = cmdline;
+    if (strncmp(program, "python", strlen("python")) != 0)
+        return NULL;
+    for (size_t i = 0; i < NAME_ARGUMENTS; i++) { /* the interpreter, then its options */
+        argument += strcspn(argument, " ");
+        argument += strspn(argument, " ");
+        if (strncmp(argument, "-m ", 3) == 0)
+            return arena_format(arena, "%.*s", (int)strcspn(argument + 3, " "), argument + 3);
+        if (argument[0] != '-')
+            return NULL;
+    }
+    return NULL;
+}
+
 /* The kernel's name of a process is that of the link or script that was called, cut to 15 bytes; the arguments have it
    whole. (Later the program, or the thread that forked, may have set another.) */
 static const char *process_name(const struct trace_info *info, const char *program, struct arena *arena)
 {
-    const char *argument = info->cmdline;
+    const char *argument = info->cmdline, *module = module_name(program, info->cmdline, arena);
+    if (module)
+        return module;
     if (name_is(program, info->comm))
         return program;
     for (size_t i = 0; i < NAME_ARGUMENTS && *argument; i++) {
@@ -166,6 +185,7 @@ void model_free(struct model *model)
     merge_free(model->merge);
     waits_free(&model->waits);
     syscalls_free(&model->syscalls);
+    talk_free(&model->talk);
     free(model);
 }
 
@@ -291,9 +311,14 @@ static void sched_take(struct model_process *process, const struct event_sched *
 
 void model_event(struct model *model, struct source *source, const union trace_event *event)
 {
+    model->context = wait_context_next(model_process_of(model, source), event);
     model->wait = merge_event(model->merge, source, event);
     if (model->wait->kind != MERGED_NONE)
         wait_take(model, model->wait);
+    else if (event->header.type == EVENT_REQUEST)
+        talk_add_request(&model->talk, model_process_of(model, source), &event->request);
+    else if (event->header.type == EVENT_CONNECT)
+        talk_add_connect(&model->talk, model_process_of(model, source), &event->connect);
     else if (event->header.type == EVENT_SCHED)
         sched_take(model_process_of(model, source), &event->sched);
     else if (event->header.type == EVENT_SYSCALL)
@@ -321,6 +346,7 @@ static void python_count(struct model_process *process)
 
 void model_finish(struct model *model)
 {
+    model->context = (struct wait_context){0, 0};
     waits_sort(&model->waits);
     for (size_t i = 0; i < model->process_count; i++) {
         struct model_process *process = &model->processes[i];

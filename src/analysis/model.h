@@ -18,6 +18,7 @@
 #include "analysis/session.h"
 #include "analysis/symbols.h"
 #include "analysis/syscalls.h"
+#include "analysis/talk.h"
 #include "analysis/waits.h"
 
 struct model_process {
@@ -57,10 +58,11 @@ struct model_thread {
     /* Event loops only: */
     const char *loop_kind;         /* NULL: no event loop */
     const struct trace_site *site; /* where it waits for events */
-    uint8_t own_sites;      /* bit i: slot site i belongs to the loop as well (the same loop, called elsewhere) */
-    uint64_t loop_first_ns; /* start of the loop's first wait */
-    uint64_t loop_end_ns;   /* end of the last one, or last sign of life where the process did not end itself */
-    uint64_t idle_ns;       /* total in own sites */
+    uint8_t own_sites;            /* bit i: slot site i belongs to the loop as well (the same loop, called elsewhere) */
+    uint64_t loop_first_ns;       /* start of the loop's first wait */
+    uint64_t loop_end_ns;         /* end of the last one, or last sign of life where the process did not end itself */
+    uint64_t idle_ns;             /* total in own sites */
+    struct event_context context; /* the last one in the stream; header.type 0: none, or what it belongs to has come */
     bool before_counts; /* waits before its first one delay a server's start; an unknown poll loop may be a client's */
 };
 
@@ -73,8 +75,10 @@ struct model {
     size_t process_count;
     struct wait_table waits;
     struct syscall_table syscalls;
-    struct merge *merge;       /* of the stream that model_event is fed */
-    const struct merged *wait; /* what the last event was as a wait */
+    struct talk_table talk;
+    struct wait_context context; /* what is known of the event that model_event took in last */
+    struct merge *merge;         /* of the stream that model_event is fed */
+    const struct merged *wait;   /* what the last event was as a wait */
 };
 
 /* Reads threads and counters and learns the loops. All arguments outlive the model. */

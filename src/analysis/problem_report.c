@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/conversation.h"
 #include "analysis/problem.h"
+#include "analysis/request_context.h"
 #include "analysis/round.h"
 #include "analysis/waker.h"
 
@@ -102,10 +104,15 @@ static void peer_report(const struct problem *problem, struct finding *finding, 
     }
 }
 
-/* Where the thing waited for has a name of its own: the host looked up, the file, the command. */
-static void operation_report(const struct problem *problem, struct finding *finding)
+/* What was asked, the same in all shares; else where the thing waited for has a name of its own: the host looked up,
+   the file, the command. */
+static void operation_report(const struct problem *problem, struct finding *finding, struct arena *arena)
 {
     double most = -1;
+    if (problem->shares[0].operation) {
+        finding->operation = operation_words(problem->shares[0].operation, arena);
+        return;
+    }
     for (size_t i = 0; i < problem->count; i++) {
         const struct share *share = &problem->shares[i];
         const struct trace_endpoint *endpoint = model_endpoint(share->row->process, share->row->endpoint);
@@ -115,6 +122,19 @@ static void operation_report(const struct problem *problem, struct finding *find
         most = share->total_ns;
         finding->operation = endpoint->text;
     }
+}
+
+static void context_report(const struct problem *problem, struct finding *finding, struct arena *arena)
+{
+    struct context_tally tally = {.count = 0};
+    for (size_t i = 0; i < problem->count; i++) {
+        const struct share *share = &problem->shares[i];
+        struct request_context context =
+            context_of(share->row->process->trace, share->row->context.serving, share->stack, arena);
+        context_tally_add(&tally, &context, share->total_ns);
+    }
+    finding->context = context_tally_heaviest(&tally);
+    context_tally_free(&tally);
 }
 
 /* Waits without a sample are known by their number and sum only: all of them count as average. */
@@ -175,7 +195,8 @@ struct finding *problem_report(const struct problem *problem, const struct probl
     histogram_free(&all);
     stacks_report(problem, role, finding, findings->arena);
     peer_report(problem, finding, findings->arena);
-    operation_report(problem, finding);
+    operation_report(problem, finding, findings->arena);
+    context_report(problem, finding, findings->arena);
     return finding;
 }
 

@@ -136,7 +136,7 @@ static void row_take(struct builder *builder, const struct wait_row *row, bool i
     size_t count = row_path(builder, row, stack, idle);
     struct draft_search search = {builder, {.owner = row->thread}};
     search.draft.path = frames_hash(PROFILE_HASH_START, builder->frames.path, count);
-    count = profile_frames_endpoint(&builder->frames, count, row->process, row->endpoint);
+    count = profile_frames_endpoint(&builder->frames, count, row->process, row->endpoint, row->context.operation);
     if (row->call == CALL_KERNEL_FAULT)
         count = profile_frames_note(&builder->frames, count, "[page fault]");
     search.draft.stack = (struct profile_stack){

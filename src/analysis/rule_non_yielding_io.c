@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/conversation.h"
 #include "analysis/loop_transport.h"
 #include "analysis/loops.h"
 #include "analysis/own_call.h"
@@ -211,12 +212,26 @@ static const char *what(const struct share *share)
     }
 }
 
-/* Who blocks: the driver, else the user's function and what it does. */
+/* "MySQL query (libmariadb.so.3)": what was asked, and by which driver. */
+static const char *who_asks(const struct share *share, struct arena *arena)
+{
+    const char *title = protocol_title(share->operation->protocol), *asked = protocol_asked(share->operation->protocol);
+    if (!title)
+        return NULL;
+    if (share->place.driver)
+        return arena_format(arena, "%s %s (%s)", title, asked, driver_name(share->place.driver, arena));
+    return arena_format(arena, "%s %s", title, asked);
+}
+
+/* Who blocks: what was asked, else the driver, else the user's function and what it does. */
 static const char *who(const struct share *share, struct arena *arena)
 {
     const struct frame *user = share->place.user;
+    const char *asks = share->operation && share->class == CLASS_IO ? who_asks(share, arena) : NULL;
     if (share->row->own)
         return share->row->own->name;
+    if (asks)
+        return asks;
     if (share->place.driver)
         return driver_name(share->place.driver, arena);
     if (!user)
@@ -231,7 +246,9 @@ static const char *for_what(const struct share *share, const struct finding *fin
         return "";
     switch (share->class) {
     case CLASS_IO:
-        return finding->peer ? arena_format(arena, " waiting for %s", finding->peer->address) : "";
+        if (share->operation)
+            return arena_format(arena, ": %s", operation_words(share->operation, arena));
+        return finding->peer ? arena_format(arena, " waiting for %s", words_peer(finding->peer, arena)) : "";
     case CLASS_SLEEP:
         return share->place.driver ? " sleeping" : "";
     case CLASS_NAME:

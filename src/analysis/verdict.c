@@ -49,7 +49,7 @@ static const char *loop_blocker(const struct loop *loop, struct arena *arena)
     if (loop->blocked_by_count == 0)
         return "";
     const struct blocked_by *by = &loop->blocked_by[0];
-    return by->peer ? arena_format(arena, ", mostly in %s for %s", by->module, by->peer->address)
+    return by->peer ? arena_format(arena, ", mostly in %s for %s", by->module, words_peer(by->peer, arena))
                     : arena_format(arena, ", mostly in %s", by->module);
 }
 
@@ -128,7 +128,7 @@ static const char *sentence_no_loop(const struct report *report, struct arena *a
         return arena_format(arena, "%s.", start);
     const struct endpoint *endpoint = &report->endpoints[0];
     return arena_format(arena, "%s; the threads waited longest for %s: %s in %llu calls.", start,
-                        endpoint->peer.address, words_duration(endpoint->wait_ns, arena),
+                        words_peer(&endpoint->peer, arena), words_duration(endpoint->wait_ns, arena),
                         (unsigned long long)endpoint->calls);
 }
 

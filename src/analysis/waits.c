@@ -25,13 +25,14 @@ static uint64_t row_hash(const struct wait_row *row)
 {
     uint64_t h = hash_mix((uintptr_t)row->thread ^ (uint64_t)row->stack << 32);
     h = hash_mix(h ^ row->endpoint ^ (uint64_t)row->call << 32 ^ (uint64_t)row->flags << 48);
-    return hash_mix(h ^ (uint64_t)row->phase);
+    return hash_mix(hash_mix(h ^ (uint64_t)row->phase) ^ row->context.operation ^ (uint64_t)row->context.serving << 32);
 }
 
 static bool row_equal(const struct wait_row *a, const struct wait_row *b)
 {
     return a->thread == b->thread && a->stack == b->stack && a->endpoint == b->endpoint && a->call == b->call &&
-           a->flags == b->flags && a->phase == b->phase;
+           a->flags == b->flags && a->phase == b->phase && a->context.operation == b->context.operation &&
+           a->context.serving == b->context.serving;
 }
 
 static void index_place(struct wait_table *table, size_t row)
@@ -92,6 +93,7 @@ static struct wait_row *row_of_sample(struct wait_table *table, const struct wai
                            .call = wait->call,
                            .flags = wait->flags & KEY_FLAGS,
                            .phase = sample->phase,
+                           .context = sample->context,
                            .first_ns = wait->header.time_ns};
     return row_get(table, &key);
 }
@@ -173,6 +175,10 @@ static int row_compare(const void *left, const void *right)
         return a->endpoint < b->endpoint ? -1 : 1;
     if (a->phase != b->phase)
         return a->phase < b->phase ? -1 : 1;
+    if (a->context.operation != b->context.operation)
+        return a->context.operation < b->context.operation ? -1 : 1;
+    if (a->context.serving != b->context.serving)
+        return a->context.serving < b->context.serving ? -1 : 1;
     return a->flags - b->flags;
 }
 
@@ -318,7 +324,7 @@ static void counters_calibrate(struct wait_table *table, struct model_thread *th
 {
     for (size_t i = 0; i < thread->source->counter_count; i++) {
         const struct trace_counter *counter = &thread->source->counters[i];
-        if (counter_is_idle(counter, thread) == idle)
+        if (trace_call_category(counter->call) != CALL_REQUEST && counter_is_idle(counter, thread) == idle)
             counter_calibrate(table, thread, counter);
     }
 }

@@ -15,6 +15,7 @@
 
 #include "analysis/histogram.h"
 #include "analysis/wait_class.h"
+#include "analysis/wait_context.h"
 #include "trace/reader.h"
 
 struct model_process;
@@ -43,8 +44,9 @@ struct wait_kernel {
 
 struct wait_row {
     struct model_thread *thread;
-    struct model_process *process; /* whose trace has stack and endpoint: the thread's, or the kernel's side of it */
+    struct model_process *process; /* whose trace has stack, endpoint and context: the thread's, or the kernel's side */
     uint32_t endpoint, stack;      /* stack 0: not known */
+    struct wait_context context;
     uint32_t counted_as; /* endpoint of the exact counter: ENDPOINT_OVERFLOW where the thread's counters were full */
     uint16_t call;
     uint16_t flags; /* WAIT_WAITSET, WAIT_SERVER_SIDE, WAIT_GIL_HELD */
@@ -74,6 +76,7 @@ struct wait_sample {
     enum wait_phase phase;
     const struct event_wait *event;
     double weight; /* how many waits of this length it stands for */
+    struct wait_context context;
 };
 
 /* Zero-initialise, then set long_limit_ns. */

@@ -37,4 +37,11 @@ bool python_gil_held(void);
  */
 size_t python_frames(uint64_t *out, size_t max, uint16_t *flags);
 
+/*
+ * What tells apart the chains of frames that take turns on this thread: the address of the outermost frame of the
+ * calling one. A thread has one, every greenlet its own (greenlets exchange the thread state's innermost frame when
+ * they switch); generators and coroutines are part of the chain that runs them. 0: no frames, or not known.
+ */
+uintptr_t python_fiber(void);
+
 #endif

@@ -104,6 +104,10 @@ uint64_t event_end_ns(const union trace_event *e)
         return e->header.time_ns + e->wait.duration_ns;
     if (e->header.type == EVENT_TURN)
         return e->header.time_ns + e->turn.duration_ns;
+    if (e->header.type == EVENT_REQUEST)
+        return e->header.time_ns + e->request.duration_ns;
+    if (e->header.type == EVENT_CONNECT)
+        return e->header.time_ns + e->connect.duration_ns;
     if (e->header.type == EVENT_OFFCPU)
         return e->header.time_ns + e->offcpu.duration_ns + e->offcpu.runqueue_ns;
     return e->header.time_ns;

@@ -4,9 +4,9 @@
  * the file; what cannot be used is skipped and counted in trace_info.damage, with one sentence for the user. A file
  * that is still being written may be read; ring segments recycled meanwhile are counted as overwritten.
  *
- * Memory: threads, endpoints, modules, code objects and stacks are loaded at open (they grow with what is distinct);
- * events are streamed segment by segment. All pointers returned live until trace_close. One thread at a time per struct
- * trace.
+ * Memory: threads, endpoints, operations, modules, code objects and stacks are loaded at open (they grow with what is
+ * distinct); events are streamed segment by segment. All pointers returned live until trace_close. One thread at a time
+ * per struct trace.
  */
 #ifndef CPROBE_TRACE_READER_H
 #define CPROBE_TRACE_READER_H
@@ -86,6 +86,34 @@ struct trace_ksym {
     const char *name, *module; /* module: "" for the kernel itself */
 };
 
+/* What is asked of an endpoint. */
+struct trace_operation {
+    uint32_t id, endpoint;
+    uint16_t protocol;       /* enum wire_protocol */
+    enum endpoint_role role; /* SERVER: asked of this process */
+    uint32_t flags;          /* enum wire_flags */
+    const char *verb, *text; /* never NULL */
+};
+
+struct trace_key {
+    uint32_t id;
+    uint64_t hash;
+    const char *text; /* "" where only the hash was kept */
+};
+
+/* A protocol was recognised on a connection with the endpoint. */
+struct trace_protocol {
+    uint32_t endpoint;
+    uint16_t protocol, flags; /* enum wire_protocol; PROTOCOL_* */
+    uint64_t time_ns;
+    const char *name; /* server name, database, virtual host, or "" */
+};
+
+/* A host name that the program looked up. */
+struct trace_address {
+    const char *name, *address; /* address: without a port */
+};
+
 /* A function of the process that was named when it was recorded. */
 struct trace_symbol {
     uint64_t start, end;
@@ -130,6 +158,15 @@ const struct trace_module *trace_module_find(const struct trace *t, uint64_t pc,
 const struct trace_code *trace_code_find(const struct trace *t, uint32_t id); /* NULL: unknown */
 /* The kernel function at `pc` (at or above TRACE_KERNEL_START), or NULL. */
 const struct trace_ksym *trace_ksym_find(const struct trace *t, uint64_t pc);
+size_t trace_operation_count(const struct trace *t);
+const struct trace_operation *trace_operation_at(const struct trace *t, size_t i);      /* by id */
+const struct trace_operation *trace_operation_find(const struct trace *t, uint32_t id); /* NULL: unknown */
+const struct trace_key *trace_key_find(const struct trace *t, uint32_t id);             /* NULL: unknown */
+size_t trace_protocol_count(const struct trace *t);
+const struct trace_protocol *trace_protocol_at(const struct trace *t, size_t i); /* by endpoint, then time */
+size_t trace_address_count(const struct trace *t);
+const struct trace_address *trace_address_at(const struct trace *t, size_t i);              /* by address */
+const struct trace_address *trace_address_find(const struct trace *t, const char *address); /* NULL: not looked up */
 /* The function at `pc` at module generation `generation`, if it was named when it was recorded; else NULL. */
 const struct trace_symbol *trace_symbol_find(const struct trace *t, uint64_t pc, uint32_t generation);
 size_t trace_note_count(const struct trace *t);

@@ -43,7 +43,8 @@ enum wire_kind {
     WIRE_FIRST = 3, /* its first byte has come; at most once a request, and only where it did not come with the rest */
     WIRE_PUSH = 4,  /* the server speaks unasked (pub/sub message, delivery, notification) */
     WIRE_UPGRADE = 5, /* what follows is TLS on both sides: the conversation goes on inside it */
-    WIRE_NAME = 6,    /* what the other side is: `text` is a server name (TLS SNI), a database or a virtual host */
+    WIRE_NAME = 6,    /* what the other side is: `text` is a server name (TLS SNI; key_hash: of the client's random), a
+                         database or a virtual host */
 };
 
 enum wire_flags {
@@ -101,12 +102,12 @@ struct wire_sink {
 };
 
 struct wire_conversation {
-    uint8_t protocol; /* enum wire_protocol; WIRE_UNKNOWN: not recognised (yet: see `settled`) */
-    bool settled;     /* true and WIRE_UNKNOWN: will not be recognised; feeding it is pointless */
-    bool datagrams;   /* every chunk is a message of its own */
-    uint8_t reserved;
+    uint8_t protocol;                    /* enum wire_protocol; WIRE_UNKNOWN: not recognised (yet: see `settled`) */
+    bool settled;                        /* true and WIRE_UNKNOWN: will not be recognised; feeding it is pointless */
+    bool datagrams;                      /* every chunk is a message of its own */
+    uint8_t trust;                       /* chunks that made sense since it was recognised, up to 255 */
     uint32_t chunks;                     /* seen while undecided */
-    uint16_t held[2];                    /* bytes of `head` in use, per side, while undecided */
+    uint16_t held[2];                    /* bytes of each side that are kept in `state` while undecided */
     uint64_t state[WIRE_STATE_SIZE / 8]; /* the parser's; while undecided, the first bytes of both sides */
 };
 

@@ -6,7 +6,7 @@ import os
 import pathlib
 import unittest
 
-from lib.kernel import Attached, require_kernel
+from lib.kernel import Attached, require_kernel, with_stacks
 from lib.process import CPROBE, PROGRAMS, Process, run, scratch
 
 COMPLETE = 0x01
@@ -33,6 +33,7 @@ class Java(unittest.TestCase):
         return attached
 
     def assert_complete(self, waits):
+        waits = with_stacks(waits)
         bad = [wait for wait in waits if not wait["stack_flags"] & COMPLETE]
         self.assertGreater(len(waits), 20)
         self.assertLessEqual(len(bad) / len(waits), 0.01, bad[:1])

@@ -316,6 +316,11 @@ void builder_ring_close(struct trace_builder *b, uint32_t tid)
     thread_find(b, tid, b->time_ns)->ring = NULL;
 }
 
+uint32_t builder_slot(struct trace_builder *b, uint32_t tid)
+{
+    return thread_find(b, tid, b->time_ns)->number;
+}
+
 void *builder_ring_raw(struct trace_builder *b, uint32_t tid, const void *event, size_t size)
 {
     struct builder_thread *t = thread_find(b, tid, b->time_ns);

@@ -54,6 +54,9 @@ void builder_time(struct trace_builder *b, uint64_t time_ns);
    number. */
 struct trace_thread_slot *builder_thread(struct trace_builder *b, uint32_t tid, const char *name, uint64_t start_ns);
 
+/* Number of the thread's slot. A tid that is unknown gets one. */
+uint32_t builder_slot(struct trace_builder *b, uint32_t tid);
+
 /* One recorded wait of weight 1 and its place in the slot's exact counters; with WAIT_WAITSET in flags also in the
    slot's site for `endpoint`. A tid that is unknown gets a slot. Returns the event: fd, fds, weight, error, result may
    be set. */

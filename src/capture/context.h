@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef CPROBE_CAPTURE_CONTEXT_H
+#define CPROBE_CAPTURE_CONTEXT_H
+
+#include "capture/thread.h"
+
+/* Writes what else is known of the record of time `time_ns` that is about to be written to the thread's ring; nothing
+   where nothing is known. The thread has entered the recorder and has a slot. */
+void context_record(struct thread *t, uint64_t time_ns, uint32_t operation, uint32_t serving, uint64_t fiber);
+
+#endif
