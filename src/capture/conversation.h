@@ -38,27 +38,21 @@ enum conversation_flags {
 };
 
 #define CONVERSATION_CROWD 1024 /* requests in flight whose operation is still known beyond WIRE_PENDING */
-#define CONVERSATION_KEYS 8     /* of the newest requests */
 
 /* A request in flight; one cache line. */
 struct pending {
     uint64_t begin_ns; /* when it was sent, or had come */
     uint64_t first_ns; /* when the answer's first byte had come; 0: with the rest */
     uint64_t bytes;
-    uint64_t key_hash;
+    uint64_t key_hash;  /* 0: it has no key, or what is kept is the whole key */
     uint32_t operation; /* 0: free */
     uint32_t sequence;
     uint32_t stack;
     uint32_t detail;
     uint16_t flags; /* REQUEST_* */
     uint16_t repeats;
+    uint8_t key_length; /* of its key's text in conversation.keys; 0: none is kept */
 } __attribute__((aligned(64)));
-
-struct kept_key {
-    uint32_t sequence;
-    uint8_t length; /* 0: none */
-    char text[WIRE_KEY_MAX];
-};
 
 struct conversation {
     uint32_t id;         /* generation << 16 | place + 1; 0: free */
@@ -80,9 +74,9 @@ struct conversation {
     uint64_t crowd_ns;       /* when the last of those was sent */
     struct operation_recent operations[OPERATION_RECENT];
     struct wire_conversation wire;
-    struct pending pending[WIRE_PENDING]; /* conversation_slot */
-    struct kept_key keys[CONVERSATION_KEYS];
-    uint16_t crowd[CONVERSATION_CROWD]; /* their operations, by sequence % CONVERSATION_CROWD; 0: none */
+    struct pending pending[WIRE_PENDING + 1];  /* conversation_slot; the last: one that is not answered */
+    char keys[WIRE_PENDING + 1][WIRE_KEY_MAX]; /* of `pending` */
+    uint16_t crowd[CONVERSATION_CROWD];        /* their operations, by sequence % CONVERSATION_CROWD; 0: none */
 };
 
 /* Where the request with this number is, if it is in flight and not in the crowd. */
@@ -90,9 +84,9 @@ static inline struct pending *conversation_slot(struct conversation *c, uint32_t
 {
     return &c->pending[sequence & c->window];
 }
-static inline struct kept_key *conversation_key(struct conversation *c, uint32_t sequence)
+static inline char *conversation_key(struct conversation *c, const struct pending *p)
 {
-    return &c->keys[sequence & c->window & (CONVERSATION_KEYS - 1)];
+    return c->keys[p - c->pending];
 }
 
 /* At start. */

@@ -115,12 +115,6 @@ uint32_t key_intern(uint64_t hash, const char *text, size_t length)
     return place < 0 ? 0 : (uint32_t)place + FIRST_KEY;
 }
 
-uint32_t key_find(uint64_t hash)
-{
-    int32_t place = hash ? interned_find(&keys, hash) : -1;
-    return place < 0 ? 0 : (uint32_t)place + FIRST_KEY;
-}
-
 bool operation_known(uint32_t id)
 {
     return id >= FIRST_OPERATION && interned_known(&operations, id - FIRST_OPERATION);

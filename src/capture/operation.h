@@ -37,9 +37,6 @@ uint32_t operation_recall(struct operation_recent *recent, uint32_t endpoint, en
 /* The number of a key, entered as CPROBE_KEYS says. hash: of the whole key, 0: none. 0: no key, no room. */
 uint32_t key_intern(uint64_t hash, const char *text, size_t length);
 
-/* The number of a key whose text is not at hand any more; 0: it has none. */
-uint32_t key_find(uint64_t hash);
-
 /* Whether this process has given out the number. */
 bool operation_known(uint32_t id);
 bool key_known(uint32_t id);

@@ -13,6 +13,7 @@
 #include "capture/stack.h"
 #include "capture/tls.h"
 #include "capture/wait.h"
+#include "wire/fields.h"
 
 /* Requests that are recorded whatever their duration. */
 #define NOTABLE (WIRE_SWEEP | WIRE_CURSOR | WIRE_WHOLE | WIRE_UNBOUNDED | WIRE_SCRIPT | WIRE_IF_ABSENT)
@@ -159,13 +160,9 @@ static uint32_t cursor_flags(uint64_t asked)
 
 static uint32_t key_of(struct conversation *c, const struct pending *p)
 {
-    const struct kept_key *k = conversation_key(c, p->sequence);
-    if (!p->key_hash)
-        return 0;
-    if (recorder.settings.keys != SETTINGS_KEYS_FULL)
-        return key_intern(p->key_hash, "", 0);
-    return k->length && k->sequence == p->sequence ? key_intern(p->key_hash, k->text, k->length)
-                                                   : key_find(p->key_hash);
+    const char *text = conversation_key(c, p);
+    uint64_t hash = p->key_hash ? p->key_hash : p->key_length ? field_hash(text, p->key_length) : 0;
+    return key_intern(hash, text, p->key_length);
 }
 
 static COLD void record(struct thread *t, struct conversation *c, const struct pending *p, const struct ending *end)
@@ -211,14 +208,14 @@ static void complete(struct feeding *f, const struct pending *p, const struct en
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
-static void key_keep(struct conversation *c, const struct wire_message *m)
+static void key_keep(struct conversation *c, struct pending *p, const struct wire_message *m)
 {
-    struct kept_key *k = conversation_key(c, m->sequence);
-    if (recorder.settings.keys != SETTINGS_KEYS_FULL)
+    p->key_hash = m->key_hash;
+    p->key_length = 0;
+    if (!(m->key_hash || m->flags & WIRE_HASH_LATER) || recorder.settings.keys == SETTINGS_KEYS_OFF)
         return;
-    k->sequence = m->sequence;
-    k->length = (uint8_t)(m->key_length < sizeof(k->text) ? m->key_length : sizeof(k->text));
-    memcpy(k->text, m->key, k->length);
+    p->key_length = (uint8_t)(m->key_length < WIRE_KEY_MAX ? m->key_length : WIRE_KEY_MAX);
+    memcpy(conversation_key(c, p), m->key, p->key_length);
 }
 
 /* More are in flight than have a slot: only its operation is kept. */
@@ -254,6 +251,7 @@ static void window_grow(struct conversation *c)
         struct pending *p = &c->pending[i];
         if (p->operation && (p->sequence & old)) {
             c->pending[i + old] = *p;
+            memcpy(conversation_key(c, p + old), conversation_key(c, p), p->key_length);
             p->operation = 0;
         }
     }
@@ -282,13 +280,13 @@ static NOINLINE struct pending *slot_make(struct feeding *f, uint32_t sequence)
 static void asked(struct feeding *f, const struct wire_message *m)
 {
     struct conversation *c = f->conversation;
-    struct pending *p = conversation_slot(c, m->sequence), none;
+    struct pending *p = conversation_slot(c, m->sequence);
     uint32_t operation = operation_recall(c->operations, c->endpoint, is_server(c) ? ROLE_SERVER : ROLE_CLIENT, m);
     bool notable = m->flags & NOTABLE, unanswered = m->flags & WIRE_NO_REPLY;
     if (!is_server(c))
         store_relaxed(&c->last_operation, operation);
     if (unanswered)
-        p = &none;
+        p = &c->pending[WIRE_PENDING];
     else if (unlikely(p->operation) && !(p = slot_make(f, m->sequence))) {
         crowd_in(f, operation, m);
         return;
@@ -296,15 +294,13 @@ static void asked(struct feeding *f, const struct wire_message *m)
     p->begin_ns = feeding_now(f);
     p->first_ns = 0;
     p->bytes = m->bytes;
-    p->key_hash = m->key_hash;
     p->sequence = m->sequence;
     p->stack = notable && !is_server(c) ? bounded_stack(f->thread, p->begin_ns) : 0;
     p->detail = m->flags & WIRE_CURSOR ? cursor_hash(m->cursor) : m->ttl_ms > 0 ? clamp32((uint64_t)m->ttl_ms) : 0;
     p->flags = (uint16_t)((notable ? REQUEST_NOTABLE : 0) | (m->flags & WIRE_CURSOR ? cursor_flags(m->elements) : 0) |
                           (is_server(c) ? REQUEST_SERVER : 0) | (unanswered ? REQUEST_NO_REPLY : 0));
     p->repeats = (uint16_t)(m->repeats < UINT16_MAX ? m->repeats : UINT16_MAX);
-    if (m->key_hash)
-        key_keep(c, m);
+    key_keep(c, p, m);
     store_relaxed(&p->operation, operation);
     if (unanswered) {
         complete(f, p, &(struct ending){.now_ns = p->begin_ns, .bytes = m->bytes});

@@ -244,9 +244,11 @@ static void requests_quick(struct redis_state *s, const uint8_t **at, const uint
         m.verb_length = q.row->length;
         m.key = (const char *)q.key;
         m.key_length = q.key_size < WIRE_KEY_MAX ? q.key_size : WIRE_KEY_MAX;
-        m.key_hash = q.key ? field_hash(q.key, q.key_size) : 0;
-        m.flags = (q.row->flags & ~REDIS_REPLY_PAIRS) | (s->in_multi ? WIRE_IN_TRANSACTION : 0) |
-                  (q.key_size > WIRE_KEY_MAX ? WIRE_TRUNCATED : 0);
+        /* Most keys are never asked for their hash, which takes longer than all the rest. */
+        bool later = q.key_size - 1 < WIRE_KEY_MAX;
+        m.key_hash = q.key && !later ? field_hash(q.key, q.key_size) : 0;
+        m.flags = (later ? WIRE_HASH_LATER : 0) | (q.row->flags & ~REDIS_REPLY_PAIRS) |
+                  (s->in_multi ? WIRE_IN_TRANSACTION : 0) | (q.key_size > WIRE_KEY_MAX ? WIRE_TRUNCATED : 0);
         m.elements = redis_elements(q.row->keys, q.row->key, q.count);
         m.bytes = (uint64_t)(next - *at);
         int place = queue_push(&s->queue);

@@ -55,6 +55,7 @@ enum wire_flags {
     WIRE_IN_TRANSACTION = 0x0010, /* request: inside an explicit transaction */
     WIRE_COMPRESSED = 0x0020,     /* the protocol is known, but what is said is not (compressed) */
     WIRE_LOST = 0x0040,           /* bytes are missing before this message */
+    WIRE_HASH_LATER = 0x0080, /* request: `key` is the whole key; its hash, FNV-1a (wire/fields.h), is not made yet */
 
     /* requests that touch a whole key space, collection or table at once (rule keyspace-sweep) */
     WIRE_SWEEP = 0x0100,  /* KEYS, FLUSHALL, lru_crawler, …: whatever the reply says */
@@ -87,7 +88,7 @@ struct wire_message {
     size_t text_length;
     const char *key; /* request: the first key, or the pattern of an iteration; at most WIRE_KEY_MAX bytes */
     size_t key_length;
-    uint64_t key_hash;  /* FNV-1a of the whole key, or of the key column's literal; 0: none */
+    uint64_t key_hash;  /* FNV-1a of the whole key, or of the key column's literal; 0: none, or later */
     const char *status; /* response: "MOVED", "1064", "42P01", "404"; empty: success without a name */
     size_t status_length;
     uint64_t bytes;    /* of the whole message, as on the wire */

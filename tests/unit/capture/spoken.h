@@ -39,7 +39,7 @@ static void spoken_line(struct spoken *s, enum wire_side from, const char *line,
         m.sequence = m.flags & WIRE_NO_REPLY ? s->asked : s->asked++;
         m.key = key;
         m.key_length = strlen(key);
-        m.key_hash = m.key_length ? 1000 + (uint64_t)key[0] : 0;
+        m.key_hash = m.key_length && !(m.flags & WIRE_HASH_LATER) ? 1000 + (uint64_t)key[0] : 0;
     } else {
         m.kind = WIRE_RESPONSE;
         m.sequence = s->answered++;

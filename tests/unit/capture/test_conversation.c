@@ -16,6 +16,7 @@
 #include "isolated.h"
 #include "recording.h"
 #include "spoken.h"
+#include "wire/fields.h"
 
 #define US UINT64_C(1000)
 #define MS UINT64_C(1000000)
@@ -169,6 +170,33 @@ static void long_requests_are_recorded(void **state)
     assert_int_equal(k->hash, 1000 + 'k');
     assert_int_equal(k->text.length, 3);
     assert_memory_equal((const char *)k + k->text.offset, "key", 3);
+    recording_close(t);
+}
+
+/* In flight together, so that they move from slot to slot; 80: WIRE_HASH_LATER, 2: WIRE_NO_REPLY, 100: WIRE_SWEEP. */
+static void each_request_has_its_own_key(void **state)
+{
+    (void)state;
+    begin(8);
+    uint32_t id = conversation_open(peer, 0);
+    exchange(id, "@GET a 80\n@GET b\n@GET c 80\n@GET d 80\n@GET e 182\n@GET f 80\n", 3 * MS,
+             "!ok\n!ok\n!ok\n!ok\n!ok\n");
+    struct trace *t = recording_end();
+    const union trace_event *e;
+    assert_int_equal(events_of(t, EVENT_REQUEST), 6);
+    assert_int_equal(events_of(t, EVENT_KEY), 6);
+    char seen[8] = "";
+    trace_rewind(t);
+    while (trace_next(t, &e) == 1) {
+        if (e->header.type != EVENT_REQUEST)
+            continue;
+        const struct trace_key *k = trace_key_find(t, e->request.key);
+        assert_non_null(k);
+        assert_int_equal(strlen(k->text), 1);
+        strncat(seen, k->text, 1);
+        assert_true(k->hash == (*k->text == 'b' ? 1000 + 'b' : field_hash(k->text, 1)));
+    }
+    assert_string_equal(seen, "eabcdf");
     recording_close(t);
 }
 
@@ -491,6 +519,7 @@ int main(void)
         cmocka_unit_test(requests_are_counted_exactly),
         cmocka_unit_test(operations_are_told_apart),
         cmocka_unit_test(long_requests_are_recorded),
+        cmocka_unit_test(each_request_has_its_own_key),
         cmocka_unit_test(keys_can_be_left_out),
         cmocka_unit_test(notable_requests_are_always_recorded),
         cmocka_unit_test(stacks_are_bounded),
