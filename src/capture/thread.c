@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "base/sys.h"
+#include "capture/lock.h"
 #include "capture/oncpu.h"
 #include "capture/real.h"
 #include "capture/recorder.h"
@@ -92,6 +93,7 @@ bool thread_prepare(struct thread *t, uint64_t now_ns)
     t->tid = (uint32_t)sys_gettid();
     t->random = (((uint64_t)add_relaxed(&recorder.unique, 1) << 32) ^ now_ns ^ t->tid) | 1;
     t->credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
+    t->owner_credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
     t->slot = slot_take(t->tid, t->start_ns);
     if (!t->slot) {
         writer_lose(&recorder.writer, TRACE_LOST_RING_FULL, 1);
@@ -133,6 +135,7 @@ void thread_exit(void *value)
     }
     if (!t->slot || load_relaxed(&recorder.writer.frozen))
         return;
+    lock_thread_ended();
     t->ended = 1;
     oncpu_unwatch(t);
     thread_complete(t, clock_now());
@@ -156,4 +159,5 @@ void thread_forked(struct thread *t)
     t->stack = stack;
     t->scratch = scratch;
     t->start_ns = clock_now();
+    lock_forked();
 }

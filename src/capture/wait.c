@@ -5,6 +5,8 @@
 
 #include "capture/endpoint.h"
 #include "capture/fdtable.h"
+#include "capture/locks.h"
+#include "capture/lockset.h"
 #include "capture/modules.h"
 #include "capture/oncpu.h"
 #include "capture/put.h"
@@ -158,6 +160,26 @@ static void count(struct thread *t, const struct wait *w, uint32_t endpoint, uin
     store_release(&c->count, c->count + 1);
 }
 
+/* What else is known of the wait: the locks held meanwhile, and who had the lock that was waited for. */
+static void context_record(struct thread *t, const struct wait *w)
+{
+    uint32_t locks = lockset_self.depth ? locks_set() : 0;
+    if (!locks && !w->owner)
+        return;
+    struct event_context *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
+    if (!e)
+        return;
+    memset(e, 0, sizeof(*e));
+    e->header = (struct event_header){EVENT_MAGIC, EVENT_CONTEXT, sizeof(*e), w->begin_ns};
+    e->tid = t->tid;
+    e->slot = t->slot->number;
+    e->locks = locks;
+    e->lock = w->owner ? w->endpoint : 0;
+    e->owner = w->owner;
+    e->owner_stack = w->owner_stack;
+    writer_ring_commit(t->ring);
+}
+
 static COLD void sample(struct thread *t, const struct wait *w, uint32_t endpoint, uint64_t duration)
 {
     uint16_t flags = w->flags;
@@ -166,6 +188,7 @@ static COLD void sample(struct thread *t, const struct wait *w, uint32_t endpoin
         flags |= WAIT_NO_STACK;
     if (python_active() && python_gil_held())
         flags |= WAIT_GIL_HELD;
+    context_record(t, w);
     struct event_wait *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
     if (!e)
         return;

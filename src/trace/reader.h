@@ -145,6 +145,7 @@ enum call_category {
     CALL_JOIN,
     CALL_SIGNAL,
     CALL_REQUEST, /* counters only: not a wait */
+    CALL_HOLD,    /* likewise */
     CALL_UNKNOWN
 };
 const char *trace_call_name(uint16_t call);

@@ -17,7 +17,7 @@ static int endpoint_add(struct trace *t, const union trace_event *e)
     if (!p)
         return -ENOMEM;
     p->id = e->endpoint.id;
-    p->kind = e->endpoint.kind <= ENDPOINT_OTHER ? (enum endpoint_kind)e->endpoint.kind : ENDPOINT_OTHER;
+    p->kind = e->endpoint.kind <= ENDPOINT_LOCK ? (enum endpoint_kind)e->endpoint.kind : ENDPOINT_OTHER;
     p->role = e->endpoint.role <= ROLE_LISTENER ? (enum endpoint_role)e->endpoint.role : ROLE_NONE;
     p->pc = e->endpoint.pc;
     p->modules = e->endpoint.modules;

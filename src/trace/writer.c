@@ -448,7 +448,8 @@ uint32_t writer_stack(struct writer *w, uint64_t hash, uint16_t flags, uint32_t 
 
 static bool defines_number(uint16_t type)
 {
-    return type == EVENT_ENDPOINT || type == EVENT_MODULE || type == EVENT_UNLOAD || type == EVENT_CODE;
+    return type == EVENT_ENDPOINT || type == EVENT_MODULE || type == EVENT_UNLOAD || type == EVENT_CODE ||
+           type == EVENT_LOCK || type == EVENT_LOCKSET;
 }
 
 static void inherit_record(struct writer *w, const struct event_header *e, uint32_t size)
@@ -458,6 +459,8 @@ static void inherit_record(struct writer *w, const struct event_header *e, uint3
         return;
     copy->time_ns = e->time_ns;
     memcpy(copy + 1, e + 1, size - sizeof(*e));
+    if (e->type == EVENT_LOCK)
+        ((struct event_lock *)copy)->stack = 0; /* it is in the parent's file */
     writer_log_commit(copy, e->type);
 }
 
