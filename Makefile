@@ -61,6 +61,9 @@ USES_store := store $(USES_analysis)
 USES_report := report $(USES_analysis)
 USES_cli := cli report store kernel $(USES_analysis)
 
+# The linker takes a member of an archive for a weak reference only when it is told to.
+PARSERS := $(shell sed -n 's/^PROTOCOL(.*, \([a-z0-9]*\))$$/-Wl,-u,\1_parser/p' src/wire/protocols.def)
+
 sources = $(filter-out %.bpf.c src/kernel/$(if $(filter 1,$(BPF)),programs_absent,programs).c,$(wildcard src/$(1)/*.c))
 objects = $(patsubst %.c,$(O)/obj/%.o,$(filter-out src/cli/main.c,$(call sources,$(1)))) $(MADE_$(1))
 # Objects whose source is made by the build.
@@ -155,7 +158,7 @@ $(foreach f,$(FOLDERS),$(eval $(call folder_archive,$(f))))
 
 $(O)/cprobe: $(O)/obj/src/cli/main.o $(call archives,$(USES_cli))
 	$(say) LINK $@
-	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(TOOL_LIBS)
+	$(Q)$(CC) $(SANITIZE) -o $@ $(PARSERS) $^ $(TOOL_LIBS)
 
 # A unit test links its own folder and those below it. libc stands before the archives, so that the recorder's own
 # definitions of recv and the like are not drawn into a test that only calls them.
@@ -163,7 +166,7 @@ define unit_folder
 $(O)/tests/unit/$(1)/test_%: $(O)/obj/tests/unit/$(1)/test_%.o $(UNIT_SUPPORT) $(call archives,$(sort trace $(USES_$(1))))
 	@mkdir -p $$(@D)
 	$(say) LINK $$@
-	$(Q)$(CC) $(SANITIZE) -pthread -o $$@ $$< $(UNIT_SUPPORT) -lcmocka -lc \
+	$(Q)$(CC) $(SANITIZE) -pthread -o $$@ $(PARSERS) $$< $(UNIT_SUPPORT) -lcmocka -lc \
 	    -Wl,--start-group $(call archives,$(sort trace $(USES_$(1)))) -Wl,--end-group $(TOOL_LIBS) -ldl $(UNIT_LIBS_$(1))
 endef
 UNIT_LIBS_capture := -lunwind -lunwind-x86_64
@@ -220,7 +223,8 @@ $(O)/fuzz/libfuzzed.a: $(FUZZ_OBJECTS)
 $(O)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(O)/fuzz/libfuzzed.a
 	@mkdir -p $(@D)
 	$(say) CLANG $<
-	$(Q)$(CLANG) $(COMMON) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< $(O)/fuzz/libfuzzed.a $(TOOL_LIBS)
+	$(Q)$(CLANG) $(COMMON) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(PARSERS) $< \
+	    $(O)/fuzz/libfuzzed.a $(TOOL_LIBS)
 
 fuzz: $(FUZZ_TARGETS)
 	$(Q)set -e; for target in $(FUZZ_TARGETS); do \

@@ -44,18 +44,36 @@ enum {
     NR_FUTEX_WAIT = 455
 };
 
+/* Totals of the system calls that a thread waited in lately. Adding to the map each time would cost more than all the
+   rest of a short wait. */
+#define CALLS 4
+
+struct call {
+    __s32 number;
+    struct offcpu_total total; /* run and tid are filled in when it is handed out */
+};
+
 struct thread {
     __u32 run, number; /* struct offcpu_head; 0: not given yet */
-    __u64 off_ns;      /* when it left the CPU to wait; 0: it did not */
-    __u64 wake_ns;     /* when it was woken since; 0: not yet */
-    __s64 credit;      /* blocked time until the next recorded wait; 0: not drawn yet */
+
+    /* Of these, those that are not 0 say what it does now, and since when. */
+    __u64 on_ns;    /* it has a CPU */
+    __u64 off_ns;   /* it waits */
+    __u64 wake_ns;  /* it is ready: it was woken, or created */
+    __u64 ready_ns; /* it is ready: it had to give its CPU up */
+
+    __s64 credit; /* blocked time until the next recorded wait; 0: not drawn yet */
     __u32 waker_tid;
-    __s32 fd;
     __u32 sequence;
-    __s16 syscall;
-    __u16 cause;
     __u16 flags;
+    bool disk; /* the kernel counts the wait as one for a disk */
     bool stack_wanted;
+    bool evicted; /* some of its totals are in the map */
+    __u8 call_oldest;
+
+    __u64 begin_ns, oncpu_ns, blocked_ns, runqueue_ns, preempted_ns, waits; /* struct offcpu_sched */
+    __u32 preemptions;
+    struct call calls[CALLS];
 };
 
 struct {
@@ -74,8 +92,7 @@ struct {
 
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, 65536);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __uint(max_entries, 16384); /* preallocated: entries are added where memory cannot be waited for */
     __type(key, struct offcpu_call);
     __type(value, struct offcpu_total);
 } totals SEC(".maps");
@@ -266,37 +283,71 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
 
 /* ---- waits ---- */
 
-static void total_add(struct task_struct *task, const struct thread *thread, __u64 blocked, __u64 runqueue)
+/* Number of the highest bit, 0 for 0. */
+static __u32 magnitude(__u64 value)
 {
-    struct offcpu_call key = {.thread = thread->number, .syscall = thread->syscall};
+    __u32 bits = 0;
+    if (value >> 32)
+        bits += 32, value >>= 32;
+    if (value >> 16)
+        bits += 16, value >>= 16;
+    if (value >> 8)
+        bits += 8, value >>= 8;
+    if (value >> 4)
+        bits += 4, value >>= 4;
+    if (value >> 2)
+        bits += 2, value >>= 2;
+    return bits + (value >> 1 & 1);
+}
+
+static void total_merge(struct offcpu_total *into, const struct offcpu_total *from)
+{
+    into->count += from->count;
+    into->blocked_ns += from->blocked_ns;
+    into->runqueue_ns += from->runqueue_ns;
+    if (from->max_ns > into->max_ns)
+        into->max_ns = from->max_ns;
+    for (int i = 0; i < OFFCPU_HIST; i++)
+        into->hist[i] += from->hist[i];
+}
+
+/* Moves the totals of a call into the map. */
+static __noinline void call_evict(struct task_struct *task, struct thread *thread, struct call *call)
+{
+    struct offcpu_call key = {.thread = thread->number, .syscall = call->number};
     struct offcpu_total *total = bpf_map_lookup_elem(&totals, &key);
-    if (!total) {
-        struct offcpu_total empty = {.run = thread->run, .tid = task->pid};
-        bpf_map_update_elem(&totals, &key, &empty, BPF_NOEXIST);
-        total = bpf_map_lookup_elem(&totals, &key);
-        if (!total) {
-            lose(OFFCPU_LOST_TOTALS);
-            return;
+    call->total.run = thread->run;
+    call->total.tid = task->pid;
+    if (total)
+        total_merge(total, &call->total);
+    else if (bpf_map_update_elem(&totals, &key, &call->total, BPF_NOEXIST) != 0)
+        lose(OFFCPU_LOST_TOTALS);
+    thread->evicted = true;
+    __builtin_memset(call, 0, sizeof(*call));
+}
+
+static void total_add(struct task_struct *task, struct thread *thread, __s32 syscall, __u64 blocked, __u64 runqueue)
+{
+    struct offcpu_total *total = NULL;
+    for (__u32 i = 0; i < CALLS && !total; i++) {
+        struct call *call = &thread->calls[i];
+        if (call->number == syscall || !call->total.count) {
+            call->number = syscall;
+            total = &call->total;
         }
+    }
+    if (!total) {
+        struct call *oldest = &thread->calls[thread->call_oldest++ % CALLS];
+        call_evict(task, thread, oldest);
+        oldest->number = syscall;
+        total = &oldest->total;
     }
     total->count++;
     total->blocked_ns += blocked;
     total->runqueue_ns += runqueue;
     if (blocked > total->max_ns)
         total->max_ns = blocked;
-    __u32 bucket = 0;
-    __u64 rest = blocked;
-    if (rest >> 32)
-        bucket += 32, rest >>= 32;
-    if (rest >> 16)
-        bucket += 16, rest >>= 16;
-    if (rest >> 8)
-        bucket += 8, rest >>= 8;
-    if (rest >> 4)
-        bucket += 4, rest >>= 4;
-    if (rest >> 2)
-        bucket += 2, rest >>= 2;
-    bucket += rest >> 1 & 1;
+    __u32 bucket = magnitude(blocked);
     total->hist[bucket < OFFCPU_HIST ? bucket : OFFCPU_HIST - 1]++;
 }
 
@@ -320,7 +371,18 @@ static bool wait_chosen(struct thread *thread, __u64 duration)
     return true;
 }
 
-static bool wait_write(struct task_struct *task, struct thread *thread, __u64 blocked, __u64 runqueue, __u16 flags)
+static __u16 wait_cause(const struct thread *thread, __s32 syscall)
+{
+    if (syscall == NR_FUTEX || syscall == NR_FUTEX_WAITV || syscall == NR_FUTEX_WAIT)
+        return CAUSE_LOCK;
+    if (syscall == NR_NANOSLEEP || syscall == NR_CLOCK_NANOSLEEP)
+        return CAUSE_SLEEP;
+    if (thread->disk && syscall != NR_IO_URING_ENTER)
+        return CAUSE_DISK;
+    return syscall >= 0 ? CAUSE_SYSCALL : CAUSE_FAULT;
+}
+
+static bool wait_write(struct task_struct *task, struct thread *thread, __s32 syscall, __u64 blocked, __u64 runqueue)
 {
     struct offcpu_wait *wait = bpf_ringbuf_reserve(&records, sizeof(*wait), 0);
     if (!wait) {
@@ -332,10 +394,11 @@ static bool wait_write(struct task_struct *task, struct thread *thread, __u64 bl
     wait->runqueue_ns = runqueue;
     wait->sequence = thread->sequence;
     wait->waker_tid = thread->waker_tid;
-    wait->fd = thread->fd;
-    wait->syscall = thread->syscall;
-    wait->cause = thread->cause;
-    wait->flags = thread->flags | flags;
+    const struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+    wait->fd = syscall >= 0 ? (__s32)regs->di : -1;
+    wait->syscall = syscall;
+    wait->cause = wait_cause(thread, syscall);
+    wait->flags = thread->flags;
     wait->reserved = 0;
     bpf_probe_read_kernel(wait->comm, sizeof(wait->comm), task->comm);
     long bytes = bpf_get_task_stack(task, wait->kernel, sizeof(wait->kernel), 0);
@@ -344,51 +407,82 @@ static bool wait_write(struct task_struct *task, struct thread *thread, __u64 bl
     return true;
 }
 
-/* The thread leaves the CPU to wait, at `now`. */
-static void wait_begin(struct task_struct *task, struct thread *thread, __u64 now)
+/* The system call that a thread which is not running is in; -1: none. */
+static __s32 syscall_of(struct task_struct *task)
 {
     const struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
     __s64 number = (__s64)regs->orig_ax;
-
-    thread->off_ns = now;
-    thread->wake_ns = 0;
-    thread->waker_tid = 0;
-    thread->flags = 0;
-    thread->fd = number >= 0 ? (__s32)regs->di : -1;
-    thread->syscall = number >= 0 ? number : -1;
-    if (number == NR_FUTEX || number == NR_FUTEX_WAITV || number == NR_FUTEX_WAIT)
-        thread->cause = CAUSE_LOCK;
-    else if (number == NR_NANOSLEEP || number == NR_CLOCK_NANOSLEEP)
-        thread->cause = CAUSE_SLEEP;
-    else if (number != NR_IO_URING_ENTER && BPF_CORE_READ_BITFIELD(task, in_iowait))
-        thread->cause = CAUSE_DISK;
-    else
-        thread->cause = number >= 0 ? CAUSE_SYSCALL : CAUSE_FAULT;
+    return number >= 0 ? (__s32)number : -1;
 }
 
-/* The thread is about to run again. */
+static void wait_begin(struct task_struct *task, struct thread *thread, __u64 now)
+{
+    thread->off_ns = now;
+    thread->waker_tid = 0;
+    thread->flags = 0;
+    thread->disk = BPF_CORE_READ_BITFIELD(task, in_iowait);
+}
+
+static void wait_add(struct task_struct *task, struct thread *thread, __s32 syscall, __u64 blocked, __u64 runqueue)
+{
+    thread->waits++;
+    thread->blocked_ns += blocked;
+    thread->runqueue_ns += runqueue;
+    total_add(task, thread, syscall, blocked, runqueue);
+}
+
 static void wait_end(struct task_struct *task, struct thread *thread, __u64 now)
 {
     __u64 woken = thread->wake_ns ? thread->wake_ns : now;
     __u64 blocked = woken - thread->off_ns, runqueue = now - woken;
+    __s32 syscall = syscall_of(task);
 
-    total_add(task, thread, blocked, runqueue);
-    if (wait_chosen(thread, blocked + runqueue) && wait_write(task, thread, blocked, runqueue, 0))
+    wait_add(task, thread, syscall, blocked, runqueue);
+    if (wait_chosen(thread, blocked + runqueue) && wait_write(task, thread, syscall, blocked, runqueue))
         stack_want(task, thread);
     thread->off_ns = 0;
+    thread->wake_ns = 0;
+}
+
+static void thread_leaves(struct task_struct *task, struct thread *thread, bool preempted, bool ready, __u64 now)
+{
+    if (thread->on_ns)
+        thread->oncpu_ns += now - thread->on_ns;
+    thread->on_ns = 0;
+    if (!ready) {
+        wait_begin(task, thread, now);
+        return;
+    }
+    thread->ready_ns = now;
+    if (preempted)
+        thread->preemptions++;
+}
+
+static void thread_comes(struct task_struct *task, struct thread *thread, __u64 now)
+{
+    if (thread->off_ns)
+        wait_end(task, thread, now);
+    else if (thread->ready_ns)
+        thread->preempted_ns += now - thread->ready_ns;
+    else if (thread->wake_ns)
+        thread->runqueue_ns += now - thread->wake_ns;
+    thread->ready_ns = 0;
+    thread->wake_ns = 0;
+    thread->on_ns = now;
 }
 
 SEC("tp_btf/sched_switch")
 int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)
 {
-    struct thread *leaves = preempt || !prev_state ? NULL : thread_find(prev), *comes = thread_find(next);
-    if (!leaves && !comes)
-        return 0;
-    __u64 now = bpf_ktime_get_ns();
-    if (leaves)
-        wait_begin(prev, leaves, now);
-    if (comes && comes->off_ns)
-        wait_end(next, comes, now);
+    __u64 now = 0;
+    struct thread *thread = thread_find(prev);
+    if (thread) {
+        now = bpf_ktime_get_ns();
+        thread_leaves(prev, thread, preempt, preempt || !prev_state, now);
+    }
+    thread = thread_find(next);
+    if (thread)
+        thread_comes(next, thread, now ? now : bpf_ktime_get_ns());
     return 0;
 }
 
@@ -449,6 +543,69 @@ static void head_write(__u32 kind, const struct task_struct *task, const struct 
     bpf_ringbuf_submit(head, flags);
 }
 
+static void sched_write(struct task_struct *task, const struct thread *thread, __u64 now)
+{
+    struct offcpu_sched *sched = bpf_ringbuf_reserve(&records, sizeof(*sched), 0);
+    if (!sched) {
+        lose(OFFCPU_LOST_TOTALS);
+        return;
+    }
+    head_fill(&sched->head, OFFCPU_SCHED, task, thread, now);
+    sched->begin_ns = thread->begin_ns;
+    sched->oncpu_ns = thread->oncpu_ns;
+    sched->blocked_ns = thread->blocked_ns;
+    sched->runqueue_ns = thread->runqueue_ns;
+    sched->preempted_ns = thread->preempted_ns;
+    sched->waits = thread->waits;
+    sched->preemptions = thread->preemptions;
+    sched->reserved = 0;
+    bpf_probe_read_kernel(sched->comm, sizeof(sched->comm), task->comm);
+    bpf_ringbuf_submit(sched, BPF_RB_NO_WAKEUP);
+}
+
+static void call_write(struct task_struct *task, struct thread *thread, struct call *call)
+{
+    struct offcpu_total_record *record;
+    if (!call->total.count)
+        return;
+    record = thread->evicted ? NULL : bpf_ringbuf_reserve(&records, sizeof(*record), 0);
+    if (!record) {
+        call_evict(task, thread, call);
+        return;
+    }
+    head_fill(&record->head, OFFCPU_TOTAL, task, thread, 0);
+    record->call.thread = thread->number;
+    record->call.syscall = call->number;
+    record->total = call->total;
+    record->total.run = thread->run;
+    record->total.tid = task->pid;
+    bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+}
+
+/* Hands out what was added up: the thread's or the recording's end. */
+static void thread_write(struct task_struct *task, struct thread *thread, __u64 now)
+{
+    __u64 woken = thread->wake_ns ? thread->wake_ns : now;
+    if (thread->on_ns)
+        thread->oncpu_ns += now - thread->on_ns;
+    else if (thread->off_ns)
+        wait_add(task, thread, syscall_of(task), woken - thread->off_ns, now - woken);
+    else if (thread->ready_ns)
+        thread->preempted_ns += now - thread->ready_ns;
+    else if (thread->wake_ns)
+        thread->runqueue_ns += now - thread->wake_ns;
+    sched_write(task, thread, now);
+    for (int i = 0; i < CALLS; i++)
+        call_write(task, thread, &thread->calls[i]);
+}
+
+static void thread_begin(struct thread *thread, __u32 run, __u64 now)
+{
+    thread->run = run;
+    thread->number = thread_new();
+    thread->begin_ns = now;
+}
+
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -462,8 +619,8 @@ int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct 
     }
     if (created->number) /* the iterator was faster */
         return 0;
-    created->number = thread_new();
-    created->run = child->tgid == parent->tgid ? creator->run : run_new();
+    created->wake_ns = bpf_ktime_get_ns();
+    thread_begin(created, child->tgid == parent->tgid ? creator->run : run_new(), created->wake_ns);
     if (child->tgid != parent->tgid)
         head_write(OFFCPU_FORK, child, created, parent->tgid, BPF_RB_FORCE_WAKEUP);
     return 0;
@@ -475,9 +632,13 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, pid_t old_pid, struct
     struct thread *thread = thread_find(task);
     if (!thread)
         return 0;
+    __u64 now = bpf_ktime_get_ns();
     __u32 before = thread->run;
-    thread->run = run_new();
-    thread->number = thread_new();
+    thread_write(task, thread, now);
+    __builtin_memset(&thread->begin_ns, 0, sizeof(*thread) - __builtin_offsetof(struct thread, begin_ns));
+    thread->evicted = false;
+    thread->on_ns = now;
+    thread_begin(thread, run_new(), now);
     head_write(OFFCPU_EXEC, task, thread, before, BPF_RB_FORCE_WAKEUP);
     return 0;
 }
@@ -491,6 +652,7 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
         return 0;
     if (has_task_work)
         bpf_map_delete_elem(&works, &tid);
+    thread_write(task, thread, bpf_ktime_get_ns());
     head_write(OFFCPU_EXIT, task, thread, 0, BPF_RB_NO_WAKEUP);
     bpf_task_storage_delete(&threads, task); /* a zombie waits for its parent: that is no wait of its own */
     return 0;
@@ -509,12 +671,18 @@ static void thread_seed(struct task_struct *task)
         lose(OFFCPU_LOST_WAITS);
         return;
     }
-    thread->run = *run;
-    thread->number = thread_new();
-    if (!task->__state || task->on_cpu)
-        return;
-    wait_begin(task, thread, bpf_ktime_get_ns());
-    thread->flags = OFFCPU_EARLIER;
+    __u64 now = bpf_ktime_get_ns();
+    thread_begin(thread, *run, now);
+    if (thread->on_ns || thread->off_ns || thread->ready_ns)
+        return; /* a switch was faster */
+    if (task->on_cpu) {
+        thread->on_ns = now;
+    } else if (task->__state) {
+        wait_begin(task, thread, now);
+        thread->flags = OFFCPU_EARLIER;
+    } else {
+        thread->ready_ns = now;
+    }
 }
 
 #define READ_TASK(to, size, from) bpf_copy_from_user_task((to), (size), (void *)(from), task, 0)
@@ -522,14 +690,14 @@ static void thread_seed(struct task_struct *task)
 static void thread_finish(struct task_struct *task)
 {
     struct thread *thread = thread_find(task);
-    if (!thread || !thread->off_ns || !task->__state)
+    if (!thread)
         return;
     __u64 now = bpf_ktime_get_ns();
-    __u64 off = thread->off_ns;
-    if (now <= off)
+    thread_write(task, thread, now);
+    if (!thread->off_ns || thread->wake_ns)
         return;
-    total_add(task, thread, now - off, 0);
-    if (!wait_write(task, thread, now - off, 0, OFFCPU_UNFINISHED))
+    thread->flags |= OFFCPU_UNFINISHED;
+    if (!wait_write(task, thread, syscall_of(task), now - thread->off_ns, 0))
         return;
     struct offcpu_stack *record = stack_begin(task, thread, thread->sequence);
     if (!record)

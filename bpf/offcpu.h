@@ -21,6 +21,8 @@ enum offcpu_record_kind {
     OFFCPU_FORK = 3,  /* `pid` is a new process, child of `other` */
     OFFCPU_EXEC = 4,  /* `pid` runs another program from here on; `other` was its run until then */
     OFFCPU_EXIT = 5,  /* thread `tid` has ended */
+    OFFCPU_TOTAL = 6, /* totals of a thread in one system call; its others may be in the map `totals` */
+    OFFCPU_SCHED = 7, /* where a thread's time went, until now */
 };
 
 /* offcpu_wait.flags */
@@ -84,6 +86,26 @@ struct offcpu_total {
     __u64 runqueue_ns;
     __u64 max_ns; /* of blocked_ns */
     __u32 hist[OFFCPU_HIST];
+};
+
+struct offcpu_total_record {
+    struct offcpu_head head;
+    struct offcpu_call call;
+    struct offcpu_total total;
+};
+
+/* Exact: the four times are all the time from begin_ns until head.time_ns. */
+struct offcpu_sched {
+    struct offcpu_head head;
+    __u64 begin_ns;
+    __u64 oncpu_ns;
+    __u64 blocked_ns;   /* until it was woken */
+    __u64 runqueue_ns;  /* from then on, or from its creation, until it ran */
+    __u64 preempted_ns; /* ready to run, but another had the CPU */
+    __u64 waits;
+    __u32 preemptions;
+    __u32 reserved;
+    char comm[16];
 };
 
 /* What was lost, by cause: indexes of the map `lost`. */

@@ -22,9 +22,19 @@ struct thread_info {
     bool loop;
 };
 struct peer {
-    const char *protocol; /* "unknown" until the wire is read */
+    const char *protocol; /* what is spoken, whatever the port: "mysql"; "unknown" */
     const char *family;   /* inet, inet6, unix, file, … */
     const char *address;
+    const char *name; /* of the host, as the program looked it up, or as TLS names it; NULL: unknown */
+    bool tls;         /* spoken inside TLS */
+};
+
+/* What a thread was at work on, where that is known for certain. */
+struct request_context {
+    const char *kind; /* "http", "celery", "redis", … */
+    const char *name; /* "POST /cards", "shop.tasks.charge", "SCAN" */
+    bool task;        /* a task that it runs, else a request that it serves */
+    uint64_t others;  /* how many other requests a finding was also seen in */
 };
 
 struct finding_stack {
@@ -34,13 +44,21 @@ struct finding_stack {
     uint64_t total_ns;
 };
 
-enum evidence_type { EVIDENCE_U64, EVIDENCE_NS, EVIDENCE_RATIO, EVIDENCE_STRING };
+/* How often something happened over time. */
+struct series {
+    uint64_t start_real_ns, step_ns;
+    uint64_t *counts; /* one a step */
+    size_t count;
+};
+
+enum evidence_type { EVIDENCE_U64, EVIDENCE_NS, EVIDENCE_RATIO, EVIDENCE_STRING, EVIDENCE_SERIES };
 struct evidence {
     const char *key;
     enum evidence_type type;
     uint64_t u64;
     double ratio;
     const char *string;
+    const struct series *series;
 };
 
 struct finding {
@@ -52,9 +70,10 @@ struct finding {
     uint64_t count, total_ns, max_ns, p99_ns;
     struct process_info process;
     struct thread_info thread;
-    const struct peer *peer;      /* NULL: none */
-    const char *operation;        /* NULL: unknown */
-    struct finding_stack *stacks; /* heaviest first */
+    const struct peer *peer;        /* NULL: none */
+    const char *operation;          /* NULL: unknown */
+    struct request_context context; /* name NULL: unknown */
+    struct finding_stack *stacks;   /* heaviest first */
     size_t stack_count;
     struct evidence *evidence;
     size_t evidence_count;
@@ -67,20 +86,35 @@ struct blocked_by {
     uint64_t total_ns, count;
 };
 
-enum loop_verdict { LOOP_IDLE, LOOP_BLOCKED, LOOP_SATURATED };
+/* Starved: it could have run, but others had the CPUs. */
+enum loop_verdict { LOOP_IDLE, LOOP_BLOCKED, LOOP_SATURATED, LOOP_STARVED };
 struct loop {
     struct process_info process;
     struct thread_info thread;
     const char *kind; /* libev, gevent, libuv, uvloop, asyncio, node, epoll, poll, select … */
     uint64_t wall_ns, idle_ns, oncpu_ns, blocked_ns, turns, turn_p99_ns, turn_max_ns;
+    uint64_t runnable_ns; /* waited for a CPU */
+    bool runnable_known;  /* recorded through the kernel: runnable_ns holds, and the four parts add up to wall_ns */
     enum loop_verdict verdict;
     struct blocked_by *blocked_by; /* most first */
     size_t blocked_by_count;
 };
 
+/* What was asked of an endpoint. Counts and totals are exact, percentiles estimates from samples. */
+struct endpoint_operation {
+    const char *words;
+    uint64_t count, total_ns, max_ns, p50_ns, p99_ns, errors;
+};
+
 struct endpoint {
     struct peer peer;
     uint64_t connects, calls, wait_ns, bytes_in, bytes_out;
+    uint64_t connects_failed, connects_failed_ns; /* refused, timed out, given up, and how long that took in all */
+    uint64_t requests, request_ns, request_bytes, errors; /* of all operations; bytes in both directions */
+    uint64_t p50_ns, p99_ns, first_byte_p50_ns;           /* of a request; 0: none was sampled */
+    struct endpoint_operation *operations;                /* most time first */
+    size_t operation_count;
+    size_t processes; /* that turned to it */
 };
 
 /* All waits of one thread in one system call, as the kernel counted them. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/conversation.h"
 #include "analysis/rule.h"
 #include "base/compiler.h"
 
@@ -67,6 +68,11 @@ void evidence_text(struct finding *finding, const char *key, const char *value)
     evidence_add(finding, (struct evidence){.key = key, .type = EVIDENCE_STRING, .string = value});
 }
 
+void evidence_series(struct finding *finding, const char *key, const struct series *value)
+{
+    evidence_add(finding, (struct evidence){.key = key, .type = EVIDENCE_SERIES, .series = value});
+}
+
 struct process_info process_info_of(const struct model_process *process)
 {
     const struct trace_info *info = process->source->info;
@@ -89,9 +95,19 @@ const char *family_name(enum endpoint_kind kind)
     return (size_t)kind < ARRAY_SIZE(names) && names[kind] ? names[kind] : "other";
 }
 
+/* Only connections speak. */
+static void peer_name(struct peer *peer, const struct trace *trace, const struct trace_endpoint *endpoint)
+{
+    if (endpoint->kind != ENDPOINT_INET && endpoint->kind != ENDPOINT_INET6 && endpoint->kind != ENDPOINT_UNIX)
+        return;
+    peer->protocol = protocol_name((uint16_t)conversation_protocol(trace, endpoint->id, &peer->tls));
+    if (endpoint->kind != ENDPOINT_UNIX)
+        peer->name = conversation_host(trace, endpoint->id, endpoint->text);
+}
+
 const struct peer *peer_of(const struct model_process *process, uint32_t id, struct arena *arena)
 {
-    const struct trace_endpoint *endpoint = trace_endpoint_find(process->trace, id);
+    const struct trace_endpoint *endpoint = model_endpoint(process, id);
     if (!endpoint || endpoint->text[0] == '\0')
         return NULL;
     switch (endpoint->kind) {
@@ -108,6 +124,14 @@ const struct peer *peer_of(const struct model_process *process, uint32_t id, str
         return NULL;
     }
     struct peer *peer = arena_get(arena, sizeof(*peer));
-    *peer = (struct peer){"unknown", family_name(endpoint->kind), endpoint->text};
+    *peer = (struct peer){"unknown", family_name(endpoint->kind), endpoint->text, NULL, false};
+    peer_name(peer, process->trace, endpoint);
     return peer;
+}
+
+const char *words_peer(const struct peer *peer, struct arena *arena)
+{
+    if (strcmp(peer->protocol, "unknown") == 0)
+        return peer->address;
+    return arena_format(arena, "%s %s", peer->protocol, peer->address);
 }

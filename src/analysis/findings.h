@@ -30,12 +30,15 @@ void evidence_count(struct finding *finding, const char *key, uint64_t value);
 void evidence_time(struct finding *finding, const char *key, uint64_t ns);
 void evidence_ratio(struct finding *finding, const char *key, double value);
 void evidence_text(struct finding *finding, const char *key, const char *value);
+void evidence_series(struct finding *finding, const char *key, const struct series *value);
 
 struct process_info process_info_of(const struct model_process *process);
 struct thread_info thread_info_of(const struct model_thread *thread);
 /* The peer that an endpoint of this process stands for; NULL for ids that name no peer (no descriptor, a waitset, …).
  */
 const struct peer *peer_of(const struct model_process *process, uint32_t endpoint, struct arena *arena);
+/* "mysql 127.0.0.1:3306"; without the protocol where that is unknown. */
+const char *words_peer(const struct peer *peer, struct arena *arena);
 /* "inet", "unix", "file", … */
 const char *family_name(enum endpoint_kind kind);
 

@@ -12,6 +12,8 @@
 #define BLOCKERS_MAX 16      /* rows of blocked_by that are kept */
 #define IDLE_SHARE_FULL 0.15 /* a loop that is idle less than this has no time left */
 #define BLOCKED_SHARE_MUCH 0.10
+#define COVERED_SHARE 0.95 /* of a loop's life that the kernel must have watched */
+#define RUNNABLE_SHARE_MUCH 0.20
 #define ONCPU_SHARE_MUCH 0.40 /* less of a loop that never idles: others take the CPU away, or it was stopped */
 
 static uint64_t smaller(uint64_t a, uint64_t b)
@@ -31,6 +33,36 @@ static uint64_t oncpu_of(const struct model_thread *thread, const struct loop_ti
     double rate =
         (double)(slot->cpu_last_ns - slot->cpu_first_ns) / (double)(slot->cpu_last_at_ns - slot->cpu_first_at_ns);
     return smaller(round_whole((rate < 1 ? rate : 1) * (double)times->wall_ns), rest);
+}
+
+/* Whether the kernel's recording covers the loop's life, and says how long the thread was on CPU. */
+static bool kernel_covers(const struct model_thread *thread)
+{
+    const struct model_process *kernel = thread->process->kernel ? thread->process : thread->process->beside;
+    if (!thread->kernel.seen || thread->kernel.life_oncpu_ns == 0 || !kernel)
+        return false;
+    const struct trace_info *info = kernel->source->info;
+    uint64_t begin = info->start_mono_ns > thread->loop_first_ns ? info->start_mono_ns : thread->loop_first_ns;
+    uint64_t end = smaller(info->end_mono_ns, thread->loop_end_ns);
+    return end > begin && (double)(end - begin) >= COVERED_SHARE * (double)thread_wall_ns(thread);
+}
+
+/* Off the CPU the thread was as long as the kernel says; the rest is shared out between CPU and run queue as in all of
+   the thread's recorded life, which begins before the loop's. */
+static void times_from_kernel(const struct model_thread *thread, struct loop_times *times)
+{
+    const struct thread_kernel *kernel = &thread->kernel;
+    double life = (double)kernel->life_oncpu_ns + (double)kernel->life_runnable_ns;
+    times->idle_ns = smaller(round_whole(kernel->idle_ns), times->wall_ns);
+    times->blocked_ns = smaller(round_whole(kernel->blocked_ns), times->wall_ns - times->idle_ns);
+    uint64_t rest = times->wall_ns - times->idle_ns - times->blocked_ns;
+    uint64_t after_waits = smaller(round_whole(kernel->runqueue_ns), rest);
+    times->runnable_ns = round_whole((double)rest * (double)kernel->life_runnable_ns / life);
+    if (times->runnable_ns < after_waits)
+        times->runnable_ns = after_waits;
+    times->oncpu_ns = rest - times->runnable_ns;
+    times->runtime_ns = smaller(times->runtime_ns, times->blocked_ns);
+    times->exact = true;
 }
 
 static bool row_blocks_loop(const struct wait_row *row, const struct model_thread *thread)
@@ -54,6 +86,8 @@ struct loop_times loop_times_of(const struct model *model, const struct model_th
     times.blocked_ns = smaller(round_whole(blocked), times.wall_ns - times.idle_ns);
     times.runtime_ns = smaller(round_whole(runtime), times.blocked_ns);
     times.oncpu_ns = oncpu_of(thread, &times);
+    if (kernel_covers(thread))
+        times_from_kernel(thread, &times);
     return times;
 }
 
@@ -64,13 +98,15 @@ static const char *row_module(struct model *model, const struct wait_row *row, s
     const struct model_process *process = row->thread->process;
     if (row->runtime)
         return arena_format(arena, "%s (runtime)", process->name);
-    const struct stack *stack = symbols_stack(model->symbols, process->trace, row->stack, row->call);
+    const struct stack *stack = model_row_stack(model, row);
     struct place place = place_of(stack, process->program);
     if (place.driver)
         return place.driver->module;
     if (place.user)
         return strcmp(place.user->module, process->program) == 0 ? process->name : place.user->module;
     size_t caller = stack->count > 1 ? 1 : 0; /* of the waiting function, which is libc's */
+    while (row->call >= CALL_KERNEL && caller + 1 < stack->count && stack->frames[caller].kind == FRAME_KERNEL)
+        caller++;
     return stack->count > 0 ? stack->frames[caller].module : "unknown";
 }
 
@@ -110,7 +146,7 @@ static void blockers_report(struct model *model, const struct model_thread *thre
         const struct wait_row *row = &model->waits.rows[i];
         if (!row_blocks_loop(row, thread))
             continue;
-        struct blocked_by one = {row_module(model, row, arena), peer_of(thread->process, row->endpoint, arena),
+        struct blocked_by one = {row_module(model, row, arena), peer_of(row->process, row->endpoint, arena),
                                  round_whole(row->total_ns), round_whole(row->count)};
         blocker_add(&list, &count, &capacity, &one);
     }
@@ -145,6 +181,9 @@ static uint64_t turn_p99(const struct trace_site *site)
 static enum loop_verdict loop_judge(const struct loop *loop)
 {
     double wall = (double)loop->wall_ns;
+    if ((double)loop->idle_ns < IDLE_SHARE_FULL * wall && loop->runnable_ns > loop->blocked_ns &&
+        (double)loop->runnable_ns >= RUNNABLE_SHARE_MUCH * wall)
+        return LOOP_STARVED;
     if ((double)loop->idle_ns < IDLE_SHARE_FULL * wall && loop->oncpu_ns >= loop->blocked_ns &&
         (double)loop->oncpu_ns >= ONCPU_SHARE_MUCH * wall)
         return LOOP_SATURATED;
@@ -161,6 +200,8 @@ static void loop_fill(struct model *model, const struct model_thread *thread, st
                           .idle_ns = times.idle_ns,
                           .oncpu_ns = times.oncpu_ns,
                           .blocked_ns = times.blocked_ns,
+                          .runnable_ns = times.runnable_ns,
+                          .runnable_known = times.exact,
                           .turns = thread->site->turns,
                           .turn_p99_ns = turn_p99(thread->site),
                           .turn_max_ns = thread->site->turn_max_ns};

@@ -23,9 +23,16 @@ bool loop_site_is_driver(struct model *model, const struct model_process *proces
 /* The loops table of the report: after model_finish. The array belongs to `arena`. */
 struct loop *loops_report(struct model *model, struct arena *arena, size_t *count);
 
-/* How the time of one loop was spent. */
+/*
+ * How the time of one loop was spent. From inside, a wait is what its call took: time on CPU in it and time until there
+ * was a CPU again are part of idle_ns and blocked_ns. Where the kernel watched the whole life of the loop, idle_ns and
+ * blocked_ns are the times off the CPU until the thread was woken; what is left of the wall time it was on CPU or
+ * runnable, in the proportion that the kernel counted for the thread.
+ */
 struct loop_times {
     uint64_t wall_ns, idle_ns, oncpu_ns, blocked_ns, runtime_ns; /* runtime: GIL and the like, part of blocked */
+    uint64_t runnable_ns;                                        /* could have run, but had no CPU */
+    bool exact; /* the kernel was watching: the four add up to wall_ns, and runnable_ns is known */
 };
 struct loop_times loop_times_of(const struct model *model, const struct model_thread *thread);
 

@@ -72,6 +72,8 @@ struct candidates {
 
 static uint16_t site_call(const struct model_thread *thread, uint32_t endpoint)
 {
+    if (endpoint >= KERNEL_ENDPOINT)
+        return thread->process->kernel->endpoint_calls[endpoint - KERNEL_ENDPOINT];
     for (size_t i = 0; i < thread->source->counter_count; i++) {
         const struct trace_counter *counter = &thread->source->counters[i];
         if ((counter->flags & WAIT_WAITSET) && counter->endpoint == endpoint)
@@ -83,7 +85,7 @@ static uint16_t site_call(const struct model_thread *thread, uint32_t endpoint)
 static void candidate_locate(struct model *model, struct candidate *candidate)
 {
     struct trace *trace = candidate->thread->process->trace;
-    const struct trace_endpoint *endpoint = trace_endpoint_find(trace, candidate->site->endpoint);
+    const struct trace_endpoint *endpoint = model_endpoint(candidate->thread->process, candidate->site->endpoint);
     candidate->path = candidate->set = "";
     if (!endpoint || endpoint->kind != ENDPOINT_WAITSET)
         return;
@@ -129,6 +131,27 @@ static void candidate_add_stack(struct candidate *candidate, uint32_t stack, dou
     }
 }
 
+/* A recorded wait for descriptors; stack 0: the event is none. */
+struct site_wait {
+    const struct model_thread *thread;
+    uint32_t endpoint, stack;
+    double ns;
+};
+
+static struct site_wait site_wait_of(struct model_process *process, const union trace_event *event)
+{
+    const struct event_wait *wait = &event->wait;
+    const struct event_offcpu *offcpu = &event->offcpu;
+    if (event->header.type == EVENT_WAIT && (wait->flags & WAIT_WAITSET))
+        return (struct site_wait){model_thread_find(process, wait->slot, wait->tid), wait->endpoint, wait->stack,
+                                  (double)wait->weight * (double)wait->duration_ns};
+    if (event->header.type == EVENT_OFFCPU && process->kernel && kernel_call_is_waitset(offcpu->syscall))
+        return (struct site_wait){model_thread_find(process, offcpu->slot, offcpu->tid),
+                                  kernel_side_endpoint(process->kernel, offcpu), offcpu->stack,
+                                  (double)offcpu->weight * (double)offcpu->duration_ns};
+    return (struct site_wait){NULL, 0, 0, 0};
+}
+
 /* Looks through the recording until every interpreter's site has enough stacks of waits. */
 static void stacks_collect(struct model_process *process, struct candidates *all)
 {
@@ -140,15 +163,12 @@ static void stacks_collect(struct model_process *process, struct candidates *all
         return;
     trace_rewind(process->trace);
     while (wanted > 0 && trace_next(process->trace, &event) == 1) {
-        const struct event_wait *wait = &event->wait;
-        if (event->header.type != EVENT_WAIT || !(wait->flags & WAIT_WAITSET) || wait->stack == 0)
-            continue;
-        const struct model_thread *thread = model_thread_find(process, wait->slot, wait->tid);
-        for (size_t i = 0; i < all->count; i++) {
+        const struct site_wait wait = site_wait_of(process, event);
+        for (size_t i = 0; wait.stack != 0 && i < all->count; i++) {
             struct candidate *candidate = &all->list[i];
-            if (candidate->thread != thread || candidate->site->endpoint != wait->endpoint)
+            if (candidate->thread != wait.thread || candidate->site->endpoint != wait.endpoint)
                 continue;
-            candidate_add_stack(candidate, wait->stack, (double)wait->weight * (double)wait->duration_ns);
+            candidate_add_stack(candidate, wait.stack, wait.ns);
             if (candidate->samples == SAMPLES_ENOUGH && path_is_interpreter(candidate->path))
                 wanted--;
         }
@@ -227,10 +247,12 @@ static bool call_is_epoll(uint16_t call)
     return name && strncmp(name, "epoll", 5) == 0;
 }
 
-/* An unknown shared library that polls is most likely a driver with several connections. */
+/* An unknown shared library that polls is most likely a driver with several connections. How many descriptors an epoll
+   set has is not seen through the kernel: there it may have one. */
 static bool candidate_is_foreign(const struct candidate *candidate)
 {
-    return candidate->path[0] != '\0' && !path_is_interpreter(candidate->path) && !call_is_epoll(candidate->call) &&
+    bool epoll = call_is_epoll(candidate->call) && candidate->site->endpoint < KERNEL_ENDPOINT;
+    return candidate->path[0] != '\0' && !path_is_interpreter(candidate->path) && !epoll &&
            strcmp(symbols_class_base(candidate->path), candidate->thread->process->program) != 0;
 }
 
@@ -239,9 +261,18 @@ static uint64_t site_span(const struct trace_site *site)
     return site->last_ns > site->first_ns ? site->last_ns - site->first_ns : 0;
 }
 
+/* A busy loop hardly waits, and calls that do not wait are not seen through the kernel: there one wait in a loop's
+   library is enough. */
+static uint64_t turns_min(const struct candidate *candidate)
+{
+    bool kernel = candidate->site->endpoint >= KERNEL_ENDPOINT;
+    return kernel && candidate->class == SITE_LOOP ? 0 : LOOP_TURNS_MIN;
+}
+
 static bool candidate_qualifies(const struct candidate *candidate)
 {
-    if (candidate->class == SITE_NO_LOOP || candidate->site->turns < LOOP_TURNS_MIN || candidate->thread->tid == 0)
+    if (candidate->class == SITE_NO_LOOP || candidate->site->turns < turns_min(candidate) ||
+        candidate->thread->tid == 0)
         return false;
     return candidate->class == SITE_LOOP ||
            (candidate->site->max_fds >= 2 && site_span(candidate->site) >= LOOP_SPAN_MIN_NS &&
@@ -339,7 +370,7 @@ void loops_learn(struct model *model, struct model_process *process)
 
 bool loop_site_is_driver(struct model *model, const struct model_process *process, uint32_t endpoint_id)
 {
-    const struct trace_endpoint *endpoint = trace_endpoint_find(process->trace, endpoint_id);
+    const struct trace_endpoint *endpoint = model_endpoint(process, endpoint_id);
     if (!endpoint || endpoint->kind != ENDPOINT_WAITSET)
         return false;
     const struct trace_module *module = trace_module_find(process->trace, endpoint->pc, endpoint->modules);

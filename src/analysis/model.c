@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "analysis/loops.h"
+#include "analysis/loops_kernel.h"
+#include "analysis/merge.h"
 #include "analysis/own_call.h"
 #include "analysis/symbols_class.h"
 
@@ -95,6 +97,34 @@ static void process_read(struct model *model, struct model_process *process, str
         process->threads[i].ordinal = (*ordinal)++;
 }
 
+/* The same thread from inside: its number may have been used before and after. */
+static struct model_thread *thread_inside(struct model_process *inside, const struct model_thread *sleeper)
+{
+    uint64_t end = sleeper->source->slot->end_ns ? sleeper->source->slot->end_ns : UINT64_MAX;
+    for (size_t i = 0; i < inside->thread_count; i++) {
+        struct model_thread *thread = &inside->threads[i];
+        uint64_t thread_end = thread->source->slot->end_ns ? thread->source->slot->end_ns : UINT64_MAX;
+        if (thread->tid != 0 && thread->tid == sleeper->tid && thread->first_ns < end && sleeper->first_ns < thread_end)
+            return thread;
+    }
+    return NULL;
+}
+
+static void kernel_read(struct model *model, struct model_process *process)
+{
+    if (process->source->info->origin != TRACE_ORIGIN_KERNEL)
+        return;
+    process->kernel = kernel_side_new(model, process);
+    struct model_process *inside = process->kernel->inside;
+    if (!inside) {
+        loops_kernel_prepare(model, process);
+        return;
+    }
+    inside->beside = process;
+    for (size_t i = 0; i < process->thread_count; i++)
+        process->threads[i].inside = thread_inside(inside, &process->threads[i]);
+}
+
 struct model *model_new(struct session *session, struct symbols *symbols, const struct analysis_options *options,
                         struct arena *arena)
 {
@@ -106,8 +136,12 @@ struct model *model_new(struct session *session, struct symbols *symbols, const 
     model->processes = arena_get(arena, model->process_count * sizeof(*model->processes));
     for (size_t i = 0; i < model->process_count; i++) {
         process_read(model, &model->processes[i], &session->sources[i], &ordinal);
-        loops_learn(model, &model->processes[i]);
     }
+    for (size_t i = 0; i < model->process_count; i++)
+        kernel_read(model, &model->processes[i]);
+    for (size_t i = 0; i < model->process_count; i++)
+        loops_learn(model, &model->processes[i]);
+    model->merge = merge_new(model);
     return model;
 }
 
@@ -115,8 +149,12 @@ void model_free(struct model *model)
 {
     if (!model)
         return;
+    for (size_t i = 0; i < model->process_count; i++)
+        kernel_side_free(model->processes[i].kernel);
+    merge_free(model->merge);
     waits_free(&model->waits);
     syscalls_free(&model->syscalls);
+    talk_free(&model->talk);
     free(model);
 }
 
@@ -150,6 +188,19 @@ struct model_thread *model_thread_find(struct model_process *process, uint32_t s
     return NULL;
 }
 
+const struct stack *model_row_stack(const struct model *model, const struct wait_row *row)
+{
+    return symbols_stack(model->symbols, row->process->trace, row->stack, row->call < CALL_KERNEL ? row->call : 0);
+}
+
+const struct trace_endpoint *model_endpoint(const struct model_process *process, uint32_t id)
+{
+    if (id < KERNEL_ENDPOINT)
+        return trace_endpoint_find(process->trace, id);
+    const struct kernel_side *side = process->kernel;
+    return side && id - KERNEL_ENDPOINT < side->endpoint_count ? &side->endpoints[id - KERNEL_ENDPOINT] : NULL;
+}
+
 bool thread_owns_site(const struct model_thread *thread, uint32_t endpoint)
 {
     for (size_t i = 0; i < TRACE_SITES; i++) {
@@ -180,30 +231,65 @@ uint64_t thread_wall_ns(const struct model_thread *thread)
     return thread->loop_end_ns > thread->loop_first_ns ? thread->loop_end_ns - thread->loop_first_ns : 1;
 }
 
-static void python_note(struct model_thread *thread, uint32_t stack)
+static void python_note(const struct wait_sample *wait)
 {
     struct trace_stack_view view;
-    if (thread->runs_python || stack == 0)
+    if (wait->thread->runs_python || wait->event->stack == 0)
         return;
-    thread->runs_python = trace_stack_find(thread->process->trace, stack, &view) == 0 && view.python_count > 0;
+    wait->thread->runs_python =
+        trace_stack_find(wait->process->trace, wait->event->stack, &view) == 0 && view.python_count > 0;
 }
 
-/* Waits of nested calls (the resolver's own sockets) are inside another recorded wait and in no counter. */
-static void wait_take(struct model *model, struct model_process *process, const struct event_wait *wait)
+/* Only what happened during the loop's life: start-up is not the loop's. */
+static void kernel_note(const struct merged *merged)
 {
-    struct model_thread *thread = model_thread_find(process, wait->slot, wait->tid);
-    if (!thread || (wait->flags & WAIT_NESTED))
+    struct thread_kernel *kernel = &merged->wait.thread->kernel;
+    kernel->seen = true;
+    if (merged->wait.phase != PHASE_LOOP)
         return;
-    python_note(thread, wait->stack);
-    if ((wait->flags & WAIT_WAITSET) && thread_owns_site(thread, wait->endpoint))
-        return;
-    waits_add(&model->waits, thread, thread_phase(thread, wait->header.time_ns), wait);
+    *(merged->idle ? &kernel->idle_ns : &kernel->blocked_ns) += merged->weight * (double)merged->offcpu->duration_ns;
+    kernel->runqueue_ns += merged->weight * (double)merged->offcpu->runqueue_ns;
 }
 
-void model_event(struct model *model, const struct source *source, const union trace_event *event)
+static void wait_take(struct model *model, const struct merged *merged)
 {
-    if (event->header.type == EVENT_WAIT)
-        wait_take(model, model_process_of(model, source), &event->wait);
+    if (merged->offcpu)
+        kernel_note(merged);
+    if (merged->kind != MERGED_DETAIL)
+        python_note(&merged->wait);
+    if (merged->idle)
+        return;
+    if (merged->kind != MERGED_DETAIL)
+        waits_add(&model->waits, &merged->wait);
+    if (merged->kind == MERGED_KERNEL)
+        waits_add_kernel(&model->waits, &merged->wait, merged->offcpu, 1);
+    else if (merged->kind == MERGED_DETAIL && merged->wait.event)
+        waits_add_kernel(&model->waits, &merged->wait, merged->offcpu, merged->weight);
+}
+
+static void sched_take(struct model_process *process, const struct event_sched *sched)
+{
+    struct model_thread *sleeper = model_thread_find(process, sched->slot, sched->tid);
+    if (!sleeper)
+        return;
+    struct thread_kernel *kernel = &merge_thread(sleeper)->kernel;
+    kernel->seen = true;
+    kernel->life_oncpu_ns += sched->oncpu_ns;
+    kernel->life_runnable_ns += sched->runqueue_ns + sched->preempted_ns;
+}
+
+void model_event(struct model *model, struct source *source, const union trace_event *event)
+{
+    model->context = wait_context_next(model_process_of(model, source), event);
+    model->wait = merge_event(model->merge, source, event);
+    if (model->wait->kind != MERGED_NONE)
+        wait_take(model, model->wait);
+    else if (event->header.type == EVENT_REQUEST)
+        talk_add_request(&model->talk, model_process_of(model, source), &event->request);
+    else if (event->header.type == EVENT_CONNECT)
+        talk_add_connect(&model->talk, model_process_of(model, source), &event->connect);
+    else if (event->header.type == EVENT_SCHED)
+        sched_take(model_process_of(model, source), &event->sched);
     else if (event->header.type == EVENT_SYSCALL)
         syscalls_add(model, source, &event->syscall);
 }
@@ -229,6 +315,7 @@ static void python_count(struct model_process *process)
 
 void model_finish(struct model *model)
 {
+    model->context = (struct wait_context){0, 0};
     waits_sort(&model->waits);
     for (size_t i = 0; i < model->process_count; i++) {
         struct model_process *process = &model->processes[i];

@@ -13,10 +13,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "analysis/kernel_side.h"
 #include "analysis/options.h"
 #include "analysis/session.h"
 #include "analysis/symbols.h"
 #include "analysis/syscalls.h"
+#include "analysis/talk.h"
 #include "analysis/waits.h"
 
 struct model_process {
@@ -25,6 +27,8 @@ struct model_process {
     const char *program; /* base name of the executable */
     const char *name;    /* what people know it by: that of the link or script that was called, where it has one */
     uint64_t end_ns;
+    struct kernel_side *kernel;   /* recorded through the kernel; else NULL */
+    struct model_process *beside; /* the same process as recorded through the kernel, of one from inside; or NULL */
     bool own_calls;               /* a runtime of own_calls.def is loaded */
     struct model_thread *threads; /* by number of the slot */
     size_t thread_count;
@@ -39,15 +43,26 @@ struct model_thread {
     uint32_t tid;
     const char *name;
     bool runs_python;
-    uint64_t first_ns, last_ns; /* first and last sign of life */
+    uint64_t first_ns, last_ns;  /* first and last sign of life */
+    struct model_thread *inside; /* of a thread recorded through the kernel: the same one from inside, or NULL */
+
+    /* What the kernel saw of the thread, during its loop's life if it has one; after the stream. */
+    struct thread_kernel {
+        bool seen;
+        double idle_ns, blocked_ns; /* off the CPU until woken: in the loop's own wait, and elsewhere */
+        double runqueue_ns;         /* from then until there was a CPU */
+        /* Of all its recorded life, exact; 0: not in the trace. runnable: with preemptions. */
+        uint64_t life_oncpu_ns, life_runnable_ns;
+    } kernel;
 
     /* Event loops only: */
     const char *loop_kind;         /* NULL: no event loop */
     const struct trace_site *site; /* where it waits for events */
-    uint8_t own_sites;      /* bit i: slot site i belongs to the loop as well (the same loop, called elsewhere) */
-    uint64_t loop_first_ns; /* start of the loop's first wait */
-    uint64_t loop_end_ns;   /* end of the last one, or last sign of life where the process did not end itself */
-    uint64_t idle_ns;       /* total in own sites */
+    uint8_t own_sites;            /* bit i: slot site i belongs to the loop as well (the same loop, called elsewhere) */
+    uint64_t loop_first_ns;       /* start of the loop's first wait */
+    uint64_t loop_end_ns;         /* end of the last one, or last sign of life where the process did not end itself */
+    uint64_t idle_ns;             /* total in own sites */
+    struct event_context context; /* the last one in the stream; header.type 0: none, or what it belongs to has come */
     bool before_counts; /* waits before its first one delay a server's start; an unknown poll loop may be a client's */
 };
 
@@ -60,6 +75,10 @@ struct model {
     size_t process_count;
     struct wait_table waits;
     struct syscall_table syscalls;
+    struct talk_table talk;
+    struct wait_context context; /* what is known of the event that model_event took in last */
+    struct merge *merge;         /* of the stream that model_event is fed */
+    const struct merged *wait;   /* what the last event was as a wait */
 };
 
 /* Reads threads and counters and learns the loops. All arguments outlive the model. */
@@ -68,14 +87,20 @@ struct model *model_new(struct session *session, struct symbols *symbols, const 
 void model_free(struct model *model);
 
 /* Takes in one event of the stream. */
-void model_event(struct model *model, const struct source *source, const union trace_event *event);
+void model_event(struct model *model, struct source *source, const union trace_event *event);
 /* After the last event. */
 void model_finish(struct model *model);
+
+/* The stack of a row, without the name of a system call in front: the kernel's frames say it. Never NULL. */
+const struct stack *model_row_stack(const struct model *model, const struct wait_row *row);
 
 struct model_process *model_process_of(struct model *model, const struct source *source);
 /* The thread that an event's slot and tid mean: a tid that is no longer the slot's belongs to the slot of ended
    threads. NULL: unknown. */
 struct model_thread *model_thread_find(struct model_process *process, uint32_t slot, uint32_t tid);
+
+/* The endpoint with this id in the process's trace (or, KERNEL_ENDPOINT, its kernel's side). NULL: unknown, none. */
+const struct trace_endpoint *model_endpoint(const struct model_process *process, uint32_t id);
 
 /* Whether this waitset is the place (or one of the places) where the thread's own loop waits. */
 bool thread_owns_site(const struct model_thread *thread, uint32_t endpoint);

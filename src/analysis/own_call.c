@@ -46,6 +46,8 @@ const struct own_call *own_call_find(struct trace *trace, uint32_t stack, struct
     if (stack == 0 || trace_stack_find(trace, stack, &view) < 0)
         return NULL;
     for (size_t i = 0; i < view.native_count; i++) {
+        if (view.native[i] >= TRACE_KERNEL_START)
+            continue;
         const struct frame *frame = symbols_address(symbols, trace, view.native[i], view.modules);
         if (!frame_is_runtime(frame))
             return NULL;

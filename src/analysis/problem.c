@@ -4,13 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/conversation.h"
 #include "analysis/own_call.h"
+
+uint64_t operation_hash(uint64_t hash, const struct trace_operation *operation)
+{
+    hash = place_hash_text(hash, protocol_name(operation->protocol));
+    return place_hash_text(place_hash_text(hash, operation->verb), operation->text);
+}
 
 /* A stack that says nothing is told apart by what was called. */
 static uint64_t share_id(const char *rule, const struct share *share)
 {
     uint64_t id = place_hash_text(PLACE_HASH_START, rule);
     id = place_hash_text(id, wait_class_name(share->class));
+    if (share->operation)
+        id = operation_hash(id, share->operation);
     if (share->place.hash != 0)
         return id ^ (share->place.hash * UINT64_C(0x9e3779b97f4a7c15));
     const char *call = share->row->own ? share->row->own->name : trace_call_name(share->row->call);
@@ -29,9 +38,10 @@ struct share *shares_add(struct shares *shares, const char *rule, struct model *
                             .total_ns = row->total_ns,
                             .counted_ns = row->total_ns,
                             .max_ns = row->max_ns};
-    share->stack = symbols_stack(model->symbols, process->trace, row->stack, row->call);
+    share->stack = model_row_stack(model, row);
     size_t first = row->own ? own_call_frame(row->own, share->stack) : 0;
     share->place = place_of_range(share->stack, first, share->stack->count, process->program);
+    share->operation = operation_find(row->process->trace, row->context.operation);
     share->id = share_id(rule, share);
     return share;
 }

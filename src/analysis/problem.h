@@ -17,8 +17,9 @@ struct share {
     const struct wait_row *row;
     const struct stack *stack;
     struct place place;
-    double count, total_ns; /* what is reported */
-    double counted_ns;      /* what thresholds are compared with: total without calls that only cost CPU */
+    const struct trace_operation *operation; /* what was asked; NULL: not known */
+    double count, total_ns;                  /* what is reported */
+    double counted_ns; /* what thresholds are compared with: total without calls that only cost CPU */
     uint64_t max_ns;
 };
 
@@ -30,6 +31,9 @@ struct shares {
 /* Adds the row's part with count, total and max of the row and counted_ns = total; the caller may change those in the
    returned share. Resolves the stack. */
 struct share *shares_add(struct shares *shares, const char *rule, struct model *model, const struct wait_row *row);
+
+/* For fingerprints: what was asked, whoever was asked. */
+uint64_t operation_hash(uint64_t hash, const struct trace_operation *operation);
 
 /* All shares of one problem: shares[0..count), ordered by thread. */
 struct problem {
@@ -68,7 +72,8 @@ const struct share *problem_heaviest(const struct problem *problem);
 struct finding *problem_report(const struct problem *problem, const struct problem_part *worst, const char *rule,
                                const char *role, struct findings *findings);
 /* Evidence that every wait problem has: category, driver, line of the user's code, p50, time of the longest wait,
- * processes. */
-void problem_evidence(const struct problem *problem, struct finding *finding, struct findings *findings);
+ * processes; where the kernel saw the waits, how long they then waited for a CPU, and who ended them. */
+void problem_evidence(const struct problem *problem, const struct model *model, struct finding *finding,
+                      struct findings *findings);
 
 #endif

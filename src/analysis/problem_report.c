@@ -3,10 +3,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/conversation.h"
 #include "analysis/problem.h"
+#include "analysis/request_context.h"
 #include "analysis/round.h"
+#include "analysis/waker.h"
 
-#define STACKS_MAX 10 /* the heaviest ones are shown */
+#define WAKER_SHARE_MUCH 0.5 /* of the waited time that one thread must have ended to be named */
+#define STACKS_MAX 10        /* the heaviest ones are shown */
 
 static uint64_t stack_hash(const struct stack *stack)
 {
@@ -90,7 +94,7 @@ static void peer_report(const struct problem *problem, struct finding *finding, 
     for (size_t i = 0; i < problem->count; i++) {
         const struct share *share = &problem->shares[i];
         bool network = kind_is_network(wait_endpoint_kind(share->row));
-        const struct peer *peer = peer_of(share->row->thread->process, share->row->endpoint, arena);
+        const struct peer *peer = peer_of(share->row->process, share->row->endpoint, arena);
         if (!peer ||
             (best && (network < best_network || (network == best_network && share->total_ns <= best->total_ns))))
             continue;
@@ -100,20 +104,37 @@ static void peer_report(const struct problem *problem, struct finding *finding, 
     }
 }
 
-/* Where the thing waited for has a name of its own: the host looked up, the file, the command. */
-static void operation_report(const struct problem *problem, struct finding *finding)
+/* What was asked, the same in all shares; else where the thing waited for has a name of its own: the host looked up,
+   the file, the command. */
+static void operation_report(const struct problem *problem, struct finding *finding, struct arena *arena)
 {
     double most = -1;
+    if (problem->shares[0].operation) {
+        finding->operation = operation_words(problem->shares[0].operation, arena);
+        return;
+    }
     for (size_t i = 0; i < problem->count; i++) {
         const struct share *share = &problem->shares[i];
-        const struct trace_endpoint *endpoint =
-            trace_endpoint_find(share->row->thread->process->trace, share->row->endpoint);
+        const struct trace_endpoint *endpoint = model_endpoint(share->row->process, share->row->endpoint);
         if (!endpoint || endpoint->text[0] == '\0' || share->total_ns <= most ||
             (endpoint->kind != ENDPOINT_NAME && endpoint->kind != ENDPOINT_FILE && endpoint->kind != ENDPOINT_PROCESS))
             continue;
         most = share->total_ns;
         finding->operation = endpoint->text;
     }
+}
+
+static void context_report(const struct problem *problem, struct finding *finding, struct arena *arena)
+{
+    struct context_tally tally = {.count = 0};
+    for (size_t i = 0; i < problem->count; i++) {
+        const struct share *share = &problem->shares[i];
+        struct request_context context =
+            context_of(share->row->process->trace, share->row->context.serving, share->stack, arena);
+        context_tally_add(&tally, &context, share->total_ns);
+    }
+    finding->context = context_tally_heaviest(&tally);
+    context_tally_free(&tally);
 }
 
 /* Waits without a sample are known by their number and sum only: all of them count as average. */
@@ -174,7 +195,8 @@ struct finding *problem_report(const struct problem *problem, const struct probl
     histogram_free(&all);
     stacks_report(problem, role, finding, findings->arena);
     peer_report(problem, finding, findings->arena);
-    operation_report(problem, finding);
+    operation_report(problem, finding, findings->arena);
+    context_report(problem, finding, findings->arena);
     return finding;
 }
 
@@ -210,7 +232,51 @@ static void longest_evidence(const struct problem *problem, struct finding *find
     }
 }
 
-void problem_evidence(const struct problem *problem, struct finding *finding, struct findings *findings)
+/* The time that the problem's threads waited for a CPU after they had been woken, in the proportion that the kernel
+ * saw. */
+static void runqueue_evidence(const struct problem *problem, struct finding *finding)
+{
+    double ns = 0;
+    bool seen = false;
+    for (size_t i = 0; i < problem->count; i++) {
+        const struct share *share = &problem->shares[i];
+        const struct wait_kernel *kernel = &share->row->kernel;
+        if (kernel->seen_ns <= 0)
+            continue;
+        seen = true;
+        ns += share->total_ns * kernel->runqueue_ns / kernel->seen_ns;
+    }
+    if (seen)
+        evidence_time(finding, "cpu_wait_ns", round_whole(ns));
+}
+
+/* The thread that ended most of the waited time: a lock's last owner, a worker. Only one that is named beyond doubt. */
+static void waker_evidence(const struct problem *problem, const struct model *model, struct finding *finding,
+                           struct arena *arena)
+{
+    const struct share *best = NULL;
+    const struct wait_waker *waker = NULL;
+    double most = 0, all = 0;
+    for (size_t i = 0; i < problem->count; i++) {
+        const struct wait_kernel *kernel = &problem->shares[i].row->kernel;
+        for (size_t j = 0; j < WAIT_WAKERS; j++) {
+            all += kernel->wakers[j].ns;
+            if (kernel->wakers[j].tid == 0 || kernel->wakers[j].flags != 0 || kernel->wakers[j].ns <= most)
+                continue;
+            best = &problem->shares[i];
+            waker = &kernel->wakers[j];
+            most = waker->ns;
+        }
+    }
+    if (best && most >= WAKER_SHARE_MUCH * all)
+        evidence_text(finding, "woken_by",
+                      arena_format(arena, "%s, %s of the time",
+                                   waker_name(model, best->row->thread->process, waker->tid, arena),
+                                   words_share(most / all, arena)));
+}
+
+void problem_evidence(const struct problem *problem, const struct model *model, struct finding *finding,
+                      struct findings *findings)
 {
     const struct share *heaviest = problem_heaviest(problem);
     struct histogram all = {NULL, 0, 0};
@@ -228,5 +294,7 @@ void problem_evidence(const struct problem *problem, struct finding *finding, st
     evidence_count(finding, "processes", processes_of(problem));
     evidence_count(finding, "threads", threads_of(problem));
     evidence_count(finding, "sampled", samples);
+    runqueue_evidence(problem, finding);
+    waker_evidence(problem, model, finding, findings->arena);
     histogram_free(&all);
 }

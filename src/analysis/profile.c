@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analysis/findings.h"
+#include "analysis/merge.h"
 #include "analysis/profile_frames.h"
 #include "analysis/profile_offcpu.h"
 #include "analysis/profile_times.h"
@@ -34,35 +35,33 @@ struct builder {
     size_t draft_capacity;
 };
 
-static void wait_read(struct builder *builder, struct model_process *process, const struct event_wait *wait)
+static void wait_read(struct builder *builder, const struct merged *merged)
 {
-    struct model_thread *thread = model_thread_find(process, wait->slot, wait->tid);
-    if (!thread || (wait->flags & WAIT_NESTED))
+    if (merged->offcpu)
+        profile_offcpu_add(&builder->offcpu, merged);
+    if (merged->kind == MERGED_DETAIL)
         return;
-    profile_times_add(&builder->times, thread, wait);
-    if ((wait->flags & WAIT_WAITSET) && thread_owns_site(thread, wait->endpoint))
-        waits_add(&builder->idle, thread, PHASE_LOOP, wait);
-}
-
-static void offcpu_read(struct builder *builder, struct model_process *process, const struct event_offcpu *event)
-{
-    const struct model_thread *thread = model_thread_find(process, event->slot, event->tid);
-    if (thread)
-        profile_offcpu_add(&builder->offcpu, thread, event);
+    profile_times_add(&builder->times, &merged->wait);
+    if (merged->idle) {
+        struct wait_sample idle = merged->wait;
+        idle.phase = PHASE_LOOP;
+        waits_add(&builder->idle, &idle);
+    }
 }
 
 /* The recorded waits: their place in time, those of the loops for events, and what the kernel saw. */
 static void events_read(struct builder *builder)
 {
+    struct merge *merge = merge_new(builder->model);
     const union trace_event *event;
     struct source *source;
     session_rewind(builder->model->session);
     while ((source = session_next(builder->model->session, &event))) {
-        if (event->header.type == EVENT_WAIT)
-            wait_read(builder, model_process_of(builder->model, source), &event->wait);
-        else if (event->header.type == EVENT_OFFCPU)
-            offcpu_read(builder, model_process_of(builder->model, source), &event->offcpu);
+        const struct merged *merged = merge_event(merge, source, event);
+        if (merged->kind != MERGED_NONE)
+            wait_read(builder, merged);
     }
+    merge_free(merge);
     waits_sort(&builder->idle);
     for (size_t i = 0; i < builder->model->process_count; i++) {
         for (size_t j = 0; j < builder->model->processes[i].thread_count; j++)
@@ -108,16 +107,35 @@ static struct draft *draft_get(struct builder *builder, struct draft_search *sea
     return &builder->drafts[item];
 }
 
+/* What stands for a stack that was not recorded, and behind one that was. */
+static size_t row_path(struct builder *builder, const struct wait_row *row, const struct stack *stack, bool idle)
+{
+    if (row->call < CALL_KERNEL)
+        return profile_frames_path(&builder->frames, stack, row->call, idle);
+    const char *name = trace_call_name(row->call);
+    return profile_frames_kernel(&builder->frames, stack, name ? name : "system call", idle);
+}
+
+/* In a process that was seen through the kernel only, few loops are recognised: a wait in an epoll set is taken for
+   one's own wait. */
+static bool row_is_idle(const struct wait_row *row)
+{
+    const char *name = row->call >= CALL_KERNEL && row->thread->process->kernel ? trace_call_name(row->call) : NULL;
+    return name && strncmp(name, "epoll", 5) == 0;
+}
+
 static void row_take(struct builder *builder, const struct wait_row *row, bool idle)
 {
-    struct trace *trace = row->thread->process->trace;
-    const struct stack *stack = symbols_stack(builder->model->symbols, trace, row->stack, row->call);
+    const struct stack *stack = model_row_stack(builder->model, row);
     if (row->count <= 0 && row->total_ns <= 0)
         return;
-    size_t count = profile_frames_path(&builder->frames, stack, row->call, idle);
+    idle |= row_is_idle(row);
+    size_t count = row_path(builder, row, stack, idle);
     struct draft_search search = {builder, {.owner = row->thread}};
     search.draft.path = frames_hash(PROFILE_HASH_START, builder->frames.path, count);
-    count = profile_frames_endpoint(&builder->frames, count, row->thread->process, row->endpoint);
+    count = profile_frames_endpoint(&builder->frames, count, row->process, row->endpoint, row->context.operation);
+    if (row->call == CALL_KERNEL_FAULT)
+        count = profile_frames_note(&builder->frames, count, "[page fault]");
     search.draft.stack = (struct profile_stack){
         .idle = idle, .kinds = profile_kinds_of(row), .frames = builder->frames.path, .frame_count = count};
     struct draft *draft = draft_get(builder, &search);
@@ -126,20 +144,31 @@ static void row_take(struct builder *builder, const struct wait_row *row, bool i
     profile_times_spread(&builder->times, row, row->total_ns, &draft->slices);
 }
 
+/* The stack as the recorder took it, which has the Python frames, with the kernel's frames on top; where only one side
+   has a stack, that one. */
+static size_t offcpu_path(struct builder *builder, const struct offcpu_row *row)
+{
+    const struct stack *kernel = symbols_stack(builder->model->symbols, row->kernel->trace, row->stack, 0);
+    const char *name = trace_syscall_name(row->syscall);
+    const struct stack *inside =
+        row->inside ? symbols_stack(builder->model->symbols, row->inside->trace, row->inside_stack, row->inside_call)
+                    : NULL;
+    if (!inside || inside->count == 0)
+        return profile_frames_kernel(&builder->frames, kernel, name ? name : trace_cause_name(row->cause), false);
+    size_t count = profile_frames_path(&builder->frames, inside, row->inside_call, false);
+    return profile_frames_top(&builder->frames, count, kernel);
+}
+
 static void offcpu_take(struct builder *builder, const struct offcpu_row *row)
 {
-    struct model_process *process = row->thread->process;
-    const struct stack *stack = symbols_stack(builder->model->symbols, process->trace, row->stack, 0);
-    const char *name = trace_syscall_name(row->syscall),
-               *leaf = profile_offcpu_leaf(&builder->offcpu, row, builder->arena);
-    bool idle = row->part == OFFCPU_IDLE;
-    size_t count = profile_frames_kernel(&builder->frames, stack, name ? name : trace_cause_name(row->cause), idle);
+    const char *leaf = profile_offcpu_leaf(&builder->offcpu, row, builder->arena);
+    size_t count = offcpu_path(builder, row);
     if (leaf)
         count = profile_frames_note(&builder->frames, count, leaf);
-    struct draft_search search = {builder, {.owner = profile_offcpu_owner(&builder->offcpu, row)}};
+    struct draft_search search = {builder, {.owner = row->thread}};
     search.draft.path = frames_hash(KERNEL_HASH_START, builder->frames.path, count);
     search.draft.stack = (struct profile_stack){
-        .idle = idle, .kinds = profile_kinds_of_offcpu(row), .frames = builder->frames.path, .frame_count = count};
+        .kinds = profile_kinds_of_offcpu(row), .frames = builder->frames.path, .frame_count = count};
     if (search.draft.stack.kinds == 0)
         return;
     struct draft *draft = draft_get(builder, &search);
@@ -328,7 +357,7 @@ struct profile *profile_new(struct model *model, const struct report *report, st
     struct builder builder = {.model = model, .arena = arena};
     profile_frames_init(&builder.frames, arena);
     profile_times_init(&builder.times, model->session);
-    profile_offcpu_init(&builder.offcpu, model, &builder.times);
+    builder.offcpu = (struct profile_offcpu){.model = model, .times = &builder.times};
     events_read(&builder);
     for (size_t i = 0; i < model->waits.count; i++)
         row_take(&builder, &model->waits.rows[i], false);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/conversation.h"
 #include "analysis/findings.h"
 
 void profile_frames_init(struct profile_frames *frames, struct arena *arena)
@@ -98,6 +99,15 @@ size_t profile_frames_kernel(struct profile_frames *frames, const struct stack *
                      idle);
 }
 
+size_t profile_frames_top(struct profile_frames *frames, size_t count, const struct stack *stack)
+{
+    for (size_t i = stack->count; i-- > 0;) {
+        if (stack->frames[i].kind == FRAME_KERNEL)
+            path_add(frames, &count, code_frame(&stack->frames[i]));
+    }
+    return count;
+}
+
 size_t profile_frames_note(struct profile_frames *frames, size_t count, const char *text)
 {
     path_add(frames, &count, note_frame(text));
@@ -105,10 +115,15 @@ size_t profile_frames_note(struct profile_frames *frames, size_t count, const ch
 }
 
 /* What a user calls it; NULL where it has no name. A network peer's address says enough, others get their family. */
-static const char *endpoint_text(const struct model_process *process, uint32_t id, struct arena *arena)
+static const char *endpoint_text(const struct model_process *process, uint32_t id, uint32_t operation,
+                                 struct arena *arena)
 {
-    const struct trace_endpoint *endpoint = trace_endpoint_find(process->trace, id);
+    const struct trace_operation *asked = operation_find(process->trace, operation);
+    const struct trace_endpoint *endpoint = model_endpoint(process, id);
     const struct peer *peer = peer_of(process, id, arena);
+    if (peer && asked)
+        return arena_format(arena, "[%s %s %s]", protocol_name(asked->protocol), peer->address,
+                            operation_words(asked, arena));
     if (peer && strcmp(peer->protocol, "unknown") != 0)
         return arena_format(arena, "[%s %s]", peer->protocol, peer->address);
     if (!endpoint || endpoint->text[0] == '\0' || endpoint->kind == ENDPOINT_WAITSET)
@@ -119,9 +134,9 @@ static const char *endpoint_text(const struct model_process *process, uint32_t i
 }
 
 size_t profile_frames_endpoint(struct profile_frames *frames, size_t count, const struct model_process *process,
-                               uint32_t endpoint)
+                               uint32_t endpoint, uint32_t operation)
 {
-    const char *text = endpoint_text(process, endpoint, frames->arena);
+    const char *text = endpoint_text(process, endpoint, operation, frames->arena);
     if (text)
         path_add(frames, &count, (struct profile_frame){PROFILE_ENDPOINT, text, "", NULL, 0, false, true});
     return count;

@@ -25,12 +25,16 @@ size_t profile_frames_path(struct profile_frames *frames, const struct stack *st
 /* The same for a wait as the kernel saw it: `name` stands for a stack that was not recorded. */
 size_t profile_frames_kernel(struct profile_frames *frames, const struct stack *stack, const char *name, bool idle);
 
+/* Adds the kernel's frames of a stack behind path[0..count). Returns the new count. */
+size_t profile_frames_top(struct profile_frames *frames, size_t count, const struct stack *stack);
+
 /* Adds a text that is not code behind path[0..count). Returns the new count. */
 size_t profile_frames_note(struct profile_frames *frames, size_t count, const char *text);
 
-/* Adds what was waited for, where it has a name, behind path[0..count). Returns the new count. */
+/* Adds what was waited for and what was asked there (operation 0: not known), where it has a name, behind
+ * path[0..count). Returns the new count. */
 size_t profile_frames_endpoint(struct profile_frames *frames, size_t count, const struct model_process *process,
-                               uint32_t endpoint);
+                               uint32_t endpoint, uint32_t operation);
 
 /* Hands the list over to the profile and frees the rest. */
 void profile_frames_finish(struct profile_frames *frames, struct profile *profile);

@@ -18,22 +18,9 @@ static bool wait_is_lock(const struct wait_row *row)
     return trace_call_category(row->call) == CALL_LOCK;
 }
 
-/* Of a process that was recorded from inside as well the waits are there already. A wait for events is OFFCPU_IDLE. */
-static bool offcpu_is_blocked(const struct offcpu_row *row)
-{
-    if (row->seen_twice || row->part == OFFCPU_WAKER)
-        return false;
-    return row->part == OFFCPU_IDLE || !row->waits_for_events;
-}
-
 static bool offcpu_is_offcpu(const struct offcpu_row *row)
 {
     return row->part == OFFCPU_BLOCKED || row->part == OFFCPU_RUNNABLE;
-}
-
-static bool offcpu_is_lock(const struct offcpu_row *row)
-{
-    return offcpu_is_blocked(row) && row->cause == OFFCPU_CAUSE_LOCK;
 }
 
 static bool offcpu_is_wakeup(const struct offcpu_row *row)

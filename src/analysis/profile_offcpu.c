@@ -1,62 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "analysis/profile_offcpu.h"
 
+#include "analysis/waker.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 
-#define WEIGHT_MAX 1e9 /* a sound recorder gives none above it */
 #define WAKER_FLAGS (OFFCPU_FLAG_UNFINISHED | OFFCPU_FLAG_WAKER_IRQ | OFFCPU_FLAG_WAKER_SOFTIRQ)
-
-static bool boot_is_same(const struct model_process *a, const struct model_process *b)
-{
-    return strcmp(a->source->info->boot_id, b->source->info->boot_id) == 0;
-}
-
-/* Where a process was killed nobody knows how long its recorder went on. */
-static uint64_t end_of(const struct model_process *process)
-{
-    const struct trace_info *info = process->source->info;
-    return info->ended ? info->end_mono_ns : UINT64_MAX;
-}
-
-/* The recording from inside that ran beside this one through the kernel. Another image of the process, before or after
-   an exec, is not it. */
-static const struct model_process *inside_find(const struct model *model, const struct model_process *process)
-{
-    const struct trace_info *info = process->source->info;
-    if (info->origin != TRACE_ORIGIN_KERNEL)
-        return NULL;
-    for (size_t i = 0; i < model->process_count; i++) {
-        const struct model_process *other = &model->processes[i];
-        const struct trace_info *candidate = other->source->info;
-        if (candidate->origin == TRACE_ORIGIN_PRELOAD && candidate->pid == info->pid && boot_is_same(other, process) &&
-            candidate->start_mono_ns < end_of(process) && info->start_mono_ns < end_of(other))
-            return other;
-    }
-    return NULL;
-}
-
-void profile_offcpu_init(struct profile_offcpu *offcpu, struct model *model, const struct profile_times *times)
-{
-    *offcpu = (struct profile_offcpu){.model = model, .times = times};
-    offcpu->inside = memory_get(model->process_count + 1, sizeof(struct model_process *));
-    for (size_t i = 0; i < model->process_count; i++)
-        offcpu->inside[i] = inside_find(model, &model->processes[i]);
-}
 
 void profile_offcpu_free(struct profile_offcpu *offcpu)
 {
     for (size_t i = 0; i < offcpu->count; i++)
         free(offcpu->rows[i].slices.list);
     free(offcpu->rows);
-    free(offcpu->inside);
     profile_index_free(&offcpu->index);
-}
-
-static const struct model_process *inside_of(const struct profile_offcpu *offcpu, const struct model_thread *thread)
-{
-    return offcpu->inside[thread->process - offcpu->model->processes];
 }
 
 struct row_search {
@@ -68,16 +25,16 @@ static bool row_equal(const void *context, uint32_t item)
 {
     const struct row_search *search = context;
     const struct offcpu_row *a = &search->row, *b = &search->offcpu->rows[item];
-    return a->part == b->part && a->thread == b->thread && a->stack == b->stack && a->syscall == b->syscall &&
-           a->cause == b->cause && a->waker == b->waker && a->flags == b->flags &&
-           a->waits_for_events == b->waits_for_events;
+    return a->part == b->part && a->thread == b->thread && a->kernel == b->kernel && a->stack == b->stack &&
+           a->inside == b->inside && a->inside_stack == b->inside_stack && a->inside_call == b->inside_call &&
+           a->syscall == b->syscall && a->cause == b->cause && a->waker == b->waker && a->flags == b->flags;
 }
 
 static uint64_t row_hash(const struct offcpu_row *row)
 {
     uint64_t hash = profile_hash(PROFILE_HASH_START, (uintptr_t)row->thread);
     hash = profile_hash(hash, (uint64_t)row->stack << 32 | row->waker);
-    hash = profile_hash(hash, (uint64_t)row->part << 1 | row->waits_for_events);
+    hash = profile_hash(hash, (uint64_t)row->inside_stack << 32 | (uint64_t)row->inside_call << 8 | row->part);
     return profile_hash(hash, (uint64_t)row->syscall << 32 | (uint64_t)row->cause << 16 | row->flags);
 }
 
@@ -94,108 +51,54 @@ static struct offcpu_row *row_get(struct profile_offcpu *offcpu, const struct of
     return &offcpu->rows[item];
 }
 
-static double weight_of(const struct event_offcpu *event)
-{
-    if (!(event->weight >= 1))
-        return 1;
-    return event->weight < WEIGHT_MAX ? (double)event->weight : WEIGHT_MAX;
-}
-
 /* Adds a stretch of the wait, `from` after its begin, to the row. */
-static void stretch_add(struct profile_offcpu *offcpu, const struct offcpu_row *key, const struct event_offcpu *event,
+static void stretch_add(struct profile_offcpu *offcpu, const struct offcpu_row *key, const struct merged *merged,
                         uint64_t from, uint64_t duration_ns)
 {
-    double weight = weight_of(event), total_ns = weight * (double)duration_ns;
-    uint64_t begin = event->header.time_ns + from;
+    double total_ns = merged->weight * (double)duration_ns;
+    uint64_t begin = merged->offcpu->header.time_ns + from;
     if (duration_ns == 0)
         return;
     struct offcpu_row *row = row_get(offcpu, key);
-    row->count += weight;
+    row->count += merged->weight;
     row->total_ns += total_ns;
-    profile_times_range(offcpu->times, row->thread, begin, begin + duration_ns, total_ns, &row->slices);
+    profile_times_range(offcpu->times, merged->sleeper, begin, begin + duration_ns, total_ns, &row->slices);
 }
 
-static bool is_for_events(const struct event_offcpu *event)
+void profile_offcpu_add(struct profile_offcpu *offcpu, const struct merged *merged)
 {
-    return event->syscall == SYS_epoll_wait || event->syscall == SYS_epoll_pwait || event->syscall == SYS_epoll_pwait2;
-}
-
-void profile_offcpu_add(struct profile_offcpu *offcpu, const struct model_thread *thread,
-                        const struct event_offcpu *event)
-{
+    const struct event_offcpu *event = merged->offcpu;
+    const struct event_wait *inside = merged->kind == MERGED_DETAIL ? merged->wait.event : NULL;
     struct offcpu_row key = {.part = OFFCPU_BLOCKED,
-                             .thread = thread,
+                             .thread = merged->wait.thread,
+                             .kernel = merged->kernel,
                              .stack = event->stack,
                              .syscall = event->syscall,
-                             .cause = event->cause,
-                             .waits_for_events = is_for_events(event),
-                             .seen_twice = inside_of(offcpu, thread) != NULL};
-    stretch_add(offcpu, &key, event, 0, event->duration_ns);
-    key.part = OFFCPU_RUNNABLE;
-    stretch_add(offcpu, &key, event, event->duration_ns, event->runqueue_ns);
-    if (key.waits_for_events && !key.seen_twice) {
-        key.part = OFFCPU_IDLE;
-        stretch_add(offcpu, &key, event, 0, event->duration_ns + event->runqueue_ns);
+                             .cause = event->cause};
+    if (inside && inside->stack != 0) {
+        key.inside = merged->wait.process;
+        key.inside_stack = inside->stack;
+        key.inside_call = inside->call;
     }
+    stretch_add(offcpu, &key, merged, 0, event->duration_ns);
+    key.part = OFFCPU_RUNNABLE;
+    stretch_add(offcpu, &key, merged, event->duration_ns, event->runqueue_ns);
     key.part = OFFCPU_WAKER;
     key.waker = event->waker;
     key.flags = event->flags & WAKER_FLAGS;
-    stretch_add(offcpu, &key, event, 0, event->duration_ns);
-}
-
-static const struct model_thread *thread_of(const struct model_process *process, uint32_t tid)
-{
-    for (size_t i = 0; i < process->thread_count; i++) {
-        if (process->threads[i].tid == tid)
-            return &process->threads[i];
-    }
-    return NULL;
-}
-
-const struct model_thread *profile_offcpu_owner(const struct profile_offcpu *offcpu, const struct offcpu_row *row)
-{
-    const struct model_process *inside = inside_of(offcpu, row->thread);
-    const struct model_thread *thread = inside && row->thread->tid ? thread_of(inside, row->thread->tid) : NULL;
-    return thread ? thread : row->thread;
-}
-
-/* The waker among all threads that were recorded, those of the sleeper's own process first. NULL: not recorded. */
-static const struct model_thread *waker_find(const struct model *model, const struct offcpu_row *row)
-{
-    const struct model_process *own = row->thread->process;
-    const struct model_thread *thread = thread_of(own, row->waker);
-    for (size_t i = 0; i < model->process_count && !thread; i++) {
-        if (boot_is_same(&model->processes[i], own))
-            thread = thread_of(&model->processes[i], row->waker);
-    }
-    return thread;
-}
-
-/* Whether nobody but the hardware can have ended the wait. Deferred work after a disk's interrupt runs in whatever
-   thread it meets; that of a network's is often done by the very sender. */
-static bool waker_is_hardware(const struct offcpu_row *row)
-{
-    bool disk = row->cause == OFFCPU_CAUSE_DISK || row->cause == OFFCPU_CAUSE_FAULT;
-    if (row->flags & OFFCPU_FLAG_WAKER_IRQ)
-        return true;
-    return (row->flags & OFFCPU_FLAG_WAKER_SOFTIRQ) && (disk || row->waker == 0);
+    stretch_add(offcpu, &key, merged, 0, event->duration_ns);
 }
 
 static const char *waker_text(const struct model *model, const struct offcpu_row *row, struct arena *arena)
 {
     if (row->flags & OFFCPU_FLAG_UNFINISHED)
         return "[not woken before the recording ended]";
-    if (waker_is_hardware(row))
+    if (waker_is_hardware(row->waker, row->flags, row->cause))
         return "[woken by a timer or a device]";
     if (row->waker == 0)
         return "[woken by an unknown thread]";
-    const struct model_thread *waker = waker_find(model, row);
     const char *how = row->flags & OFFCPU_FLAG_WAKER_SOFTIRQ ? "in an interrupt, perhaps by" : "by";
-    if (!waker)
-        return arena_format(arena, "[woken %s thread %u]", how, row->waker);
-    if (waker->process->source->info->pid == row->thread->process->source->info->pid)
-        return arena_format(arena, "[woken %s %s (%u)]", how, waker->name, row->waker);
-    return arena_format(arena, "[woken %s %s %s (%u)]", how, waker->process->name, waker->name, row->waker);
+    return arena_format(arena, "[woken %s %s]", how, waker_name(model, row->thread->process, row->waker, arena));
 }
 
 const char *profile_offcpu_leaf(const struct profile_offcpu *offcpu, const struct offcpu_row *row, struct arena *arena)

@@ -98,10 +98,10 @@ static uint64_t key_hash(const struct time_key *key)
     return profile_hash(profile_hash(hash, (uint64_t)key->stack << 32 | key->endpoint), key->call);
 }
 
-void profile_times_add(struct profile_times *times, const struct model_thread *thread, const struct event_wait *wait)
+void profile_times_add(struct profile_times *times, const struct wait_sample *sample)
 {
-    struct key_search search = {times, {thread, wait->stack, wait->endpoint, wait->call}};
-    double weight = wait->weight >= 1 ? (double)wait->weight : 1; /* as waits_add reads it */
+    const struct event_wait *wait = sample->event;
+    struct key_search search = {times, {sample->thread, wait->stack, wait->endpoint, wait->call}};
     uint64_t begin = wait->header.time_ns;
     bool added;
     uint32_t item = profile_index_put(&times->index, key_hash(&search.key), key_equal, &search, &added);
@@ -111,8 +111,8 @@ void profile_times_add(struct profile_times *times, const struct model_thread *t
         times->keys[item] = search.key;
         times->slices[item] = (struct time_slices){NULL, 0, 0};
     }
-    profile_times_range(times, thread, begin, begin + wait->duration_ns, weight * (double)wait->duration_ns,
-                        &times->slices[item]);
+    profile_times_range(times, sample->thread, begin, begin + wait->duration_ns,
+                        sample->weight * (double)wait->duration_ns, &times->slices[item]);
 }
 
 void profile_times_spread(const struct profile_times *times, const struct wait_row *row, double weight,

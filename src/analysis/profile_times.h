@@ -42,7 +42,7 @@ void profile_times_range(const struct profile_times *times, const struct model_t
 void profile_times_join(struct time_slices *slices, const struct time_slices *from);
 
 /* One recorded wait. */
-void profile_times_add(struct profile_times *times, const struct model_thread *thread, const struct event_wait *wait);
+void profile_times_add(struct profile_times *times, const struct wait_sample *sample);
 
 /* Adds `weight` to `slices` as the recorded waits of the row's place are spread; where none was recorded, evenly from
    the row's first to its last wait. */

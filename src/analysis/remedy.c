@@ -4,6 +4,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#include "analysis/conversation.h"
 #include "base/compiler.h"
 
 #define CLASS_ANY (-1)
@@ -19,12 +20,14 @@ static const struct remedy_row rows[] = {
 #undef REMEDY
 };
 
-/* "*" fits a wait without any driver as well. */
+/* "*" fits a wait without any driver as well; "@mysql" any that spoke this protocol. */
 static bool module_fits(const struct share *share, const char *pattern)
 {
     const char *program = share->row->thread->process->program;
     if (strcmp(pattern, "*") == 0)
         return true;
+    if (pattern[0] == '@')
+        return share->operation && strcmp(pattern + 1, protocol_name(share->operation->protocol)) == 0;
     for (size_t i = 0; i < share->stack->count; i++) {
         const struct frame *frame = &share->stack->frames[i];
         if (frame_origin(frame, program) == ORIGIN_DRIVER && fnmatch(pattern, frame->module, 0) == 0)

@@ -35,7 +35,7 @@ static bool problem_is_reported(const struct problem *problem, const struct anal
     return false;
 }
 
-static void problem_find(const struct problem *problem, struct findings *findings)
+static void problem_find(const struct problem *problem, struct model *model, struct findings *findings)
 {
     struct problem_part worst = problem_worst_part(problem);
     const struct share *heaviest = problem_heaviest(problem);
@@ -54,7 +54,7 @@ static void problem_find(const struct problem *problem, struct findings *finding
         "Py_BEGIN_ALLOW_THREADS in an extension, 'with nogil' in Cython; or use a driver that does.";
     evidence_ratio(finding, "share", share < 1 ? share : 1);
     evidence_count(finding, "python_threads", process->python_threads);
-    problem_evidence(problem, finding, findings);
+    problem_evidence(problem, model, finding, findings);
 }
 
 static void rule_end(void *state, struct model *model, struct findings *findings)
@@ -69,7 +69,7 @@ static void rule_end(void *state, struct model *model, struct findings *findings
     shares_sort(&shares);
     for (size_t i = 0; problems_next(&shares, &i, &problem);) {
         if (problem_is_reported(&problem, model->options))
-            problem_find(&problem, findings);
+            problem_find(&problem, model, findings);
     }
     shares_free(&shares);
 }

@@ -9,12 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/conversation.h"
+#include "analysis/merge.h"
 #include "analysis/own_call.h"
 #include "analysis/problem.h"
+#include "analysis/request_context.h"
 #include "analysis/rule.h"
+#include "analysis/stack_samples.h"
 
-#define START_UP_NS 10000000     /* a turn that begins so soon after the loop's first wait began is still start-up */
-#define COMMON_SHARE (2.0 / 3.0) /* of a turn's CPU samples must agree on a frame */
+#define START_UP_NS 10000000 /* a turn that begins so soon after the loop's first wait began is still start-up */
 
 static const char rule_name[] = "loop-stall";
 
@@ -22,7 +25,9 @@ enum stall_cause { STALL_BLOCKED, STALL_CPU, STALL_UNKNOWN_CPU, STALL_UNEXPLAINE
 
 /* A distinct wait or CPU stack in the open turn. */
 struct turn_item {
+    struct model_process *process; /* whose trace has stack and endpoint */
     uint32_t stack, endpoint;
+    struct wait_context context;
     uint16_t call; /* 0: CPU sample */
     double weight; /* nanoseconds, or samples */
 };
@@ -30,6 +35,7 @@ struct turn_item {
 struct open_turn {
     struct model_thread *thread;
     struct event_turn turn; /* header.type 0: none open */
+    uint32_t serving;       /* what the turn as a whole was at work on; 0: not known */
     struct turn_item *items;
     size_t count, capacity;
 };
@@ -41,11 +47,14 @@ struct stall {
     struct model_thread *worst;
     const struct stack *stack;
     struct place place;
+    const struct model_process *process; /* of the endpoint */
     uint32_t endpoint;
     uint16_t call;
-    const struct own_call *own; /* what the program called, where that is known better than by `call` */
-    bool runtime;               /* blocked by the language's runtime: the GIL and the like */
-    uint64_t blocked_problem;   /* fingerprint of the non-yielding-io problem with the same place; 0: not blocked */
+    const struct trace_operation *operation; /* that it was blocked in; NULL: not known */
+    struct context_tally contexts;           /* what the turns were at work on */
+    const struct own_call *own;              /* what the program called, where that is known better than by `call` */
+    bool runtime;                            /* blocked by the language's runtime: the GIL and the like */
+    uint64_t blocked_problem; /* fingerprint of the non-yielding-io problem with the same place; 0: not blocked */
     uint64_t turns, total_ns, max_ns, max_real_ns, blocked_ns, cpu_ns, first_real_ns, last_real_ns;
     struct histogram histogram;
 };
@@ -72,7 +81,9 @@ static void item_add(struct open_turn *open, struct turn_item item)
 {
     for (size_t i = 0; i < open->count; i++) {
         struct turn_item *known = &open->items[i];
-        if (known->stack == item.stack && known->endpoint == item.endpoint && known->call == item.call) {
+        if (known->process == item.process && known->stack == item.stack && known->endpoint == item.endpoint &&
+            known->call == item.call && known->context.operation == item.context.operation &&
+            known->context.serving == item.context.serving) {
             known->weight += item.weight;
             return;
         }
@@ -94,76 +105,18 @@ static const struct turn_item *item_heaviest(const struct open_turn *open, bool 
     return best;
 }
 
-static bool frame_equal(const struct frame *a, const struct frame *b)
-{
-    return strcmp(a->function, b->function) == 0 && strcmp(a->module, b->module) == 0;
-}
-
-struct sample {
-    const struct stack *stack;
-    double weight;
-};
-
-/* The `depth`th frame from the outside. */
-static const struct frame *frame_outer(const struct stack *stack, size_t depth)
-{
-    return depth < stack->count ? &stack->frames[stack->count - 1 - depth] : NULL;
-}
-
-/* Frame at `depth` that most samples share; *weight: of those samples. */
-static const struct frame *frame_favourite(const struct sample *samples, size_t count, size_t depth, double *weight)
-{
-    const struct frame *best = NULL;
-    *weight = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct frame *frame = frame_outer(samples[i].stack, depth);
-        double sum = 0;
-        for (size_t j = 0; frame && j < count; j++) {
-            const struct frame *other = frame_outer(samples[j].stack, depth);
-            sum += other && frame_equal(frame, other) ? samples[j].weight : 0;
-        }
-        if (sum > *weight) {
-            *weight = sum;
-            best = frame;
-        }
-    }
-    return best;
-}
-
-/* Follows the samples from the outside in as long as COMMON_SHARE of them agree. Leaves those that did in
-   samples[0..*count); returns how many outer frames they have in common. */
-static size_t samples_common(struct sample *samples, size_t *count)
-{
-    double total = 0, weight;
-    size_t depth = 0;
-    for (size_t i = 0; i < *count; i++)
-        total += samples[i].weight;
-    for (;; depth++) {
-        const struct frame *frame = frame_favourite(samples, *count, depth, &weight);
-        size_t kept = 0;
-        if (!frame || weight < COMMON_SHARE * total)
-            return depth;
-        for (size_t i = 0; i < *count; i++) {
-            const struct frame *other = frame_outer(samples[i].stack, depth);
-            if (other && frame_equal(frame, other))
-                samples[kept++] = samples[i];
-        }
-        *count = kept;
-    }
-}
-
 static void place_from_samples(struct model *model, const struct open_turn *open, struct stall *key)
 {
     const struct model_process *process = open->thread->process;
-    struct sample *samples = memory_get(open->count, sizeof(*samples));
+    struct stack_sample *samples = memory_get(open->count, sizeof(*samples));
     size_t count = 0, heaviest = 0;
     for (size_t i = 0; i < open->count; i++) {
         const struct turn_item *item = &open->items[i];
         if (item->call == 0 && item->stack != 0)
             samples[count++] =
-                (struct sample){symbols_stack(model->symbols, process->trace, item->stack, 0), item->weight};
+                (struct stack_sample){symbols_stack(model->symbols, process->trace, item->stack, 0), item->weight};
     }
-    size_t common = samples_common(samples, &count);
+    size_t common = stack_samples_common(samples, &count);
     for (size_t i = 1; i < count; i++) {
         if (samples[i].weight > samples[heaviest].weight)
             heaviest = i;
@@ -176,15 +129,21 @@ static void place_from_samples(struct model *model, const struct open_turn *open
 static void place_from_wait(struct model *model, const struct open_turn *open, const struct turn_item *item,
                             struct stall *key)
 {
-    struct wait_row row = {
-        .thread = open->thread, .endpoint = item->endpoint, .stack = item->stack, .call = item->call};
+    struct wait_row row = {.thread = open->thread,
+                           .process = item->process,
+                           .endpoint = item->endpoint,
+                           .stack = item->stack,
+                           .context = item->context,
+                           .call = item->call};
     struct shares shares = {NULL, 0, 0};
     wait_classify(&row, model->symbols);
     struct share *share = shares_add(&shares, "non-yielding-io", model, &row);
     key->stack = share->stack;
     key->place = share->place;
+    key->process = item->process;
     key->endpoint = item->endpoint;
     key->call = item->call;
+    key->operation = share->operation;
     key->blocked_problem = share->id;
     key->runtime = row.runtime;
     key->own = row.own;
@@ -255,6 +214,24 @@ static void stall_count_turn(struct stall *stall, const struct open_turn *open)
     }
 }
 
+/* What the loop was at work on in this turn: the recorder's word for the whole, else what its waits and CPU samples say
+   most. */
+static void stall_count_context(struct stall *stall, const struct open_turn *open, struct arena *arena)
+{
+    const struct trace *trace = open->thread->process->trace;
+    struct context_tally parts = {.count = 0};
+    struct request_context context = context_of(trace, open->serving, stall->stack, arena);
+    for (size_t i = 0; !context.name && i < open->count; i++) {
+        struct request_context part = context_of(trace, open->items[i].context.serving, NULL, arena);
+        context_tally_add(&parts, &part, open->items[i].weight);
+    }
+    if (!context.name)
+        context = context_tally_heaviest(&parts);
+    context.others = 0;
+    context_tally_add(&stall->contexts, &context, (double)open->turn.duration_ns);
+    context_tally_free(&parts);
+}
+
 static void turn_close(struct state *state, struct model *model, struct open_turn *open)
 {
     if (open->turn.header.type == 0)
@@ -269,6 +246,7 @@ static void turn_close(struct state *state, struct model *model, struct open_tur
         *stall = key;
     }
     stall_count_turn(stall, open);
+    stall_count_context(stall, open, model->arena);
     open->turn.header.type = 0;
     open->count = 0;
 }
@@ -289,12 +267,11 @@ static void turn_take(struct state *state, struct model *model, struct model_pro
     struct open_turn *open = open_turn_of(state, thread);
     turn_close(state, model, open);
     open->turn = *turn;
+    open->serving = model->context.serving;
 }
 
-static struct open_turn *turn_around(struct state *state, struct model_process *process, uint32_t slot, uint32_t tid,
-                                     uint64_t time_ns)
+static struct open_turn *turn_around(struct state *state, const struct model_thread *thread, uint64_t time_ns)
 {
-    struct model_thread *thread = state->open_count > 0 ? model_thread_find(process, slot, tid) : NULL;
     for (size_t i = 0; thread && i < state->open_count; i++) {
         struct open_turn *open = &state->open[i];
         if (open->thread == thread && open->turn.header.type != 0 && time_ns >= open->turn.header.time_ns &&
@@ -302,6 +279,43 @@ static struct open_turn *turn_around(struct state *state, struct model_process *
             return open;
     }
     return NULL;
+}
+
+/* The length of turns is not seen through the kernel, but one wait may be longer than a turn should be. */
+static void wait_is_turn(struct state *state, struct model *model, const struct merged *merged)
+{
+    const struct event_wait *wait = merged->wait.event;
+    struct model_thread *thread = merged->wait.thread;
+    if (!thread->process->kernel || !thread->loop_kind || wait->duration_ns < model->options->stall_threshold ||
+        merged->wait.phase != PHASE_LOOP)
+        return;
+    struct open_turn *open = open_turn_of(state, thread);
+    open->turn =
+        (struct event_turn){.header = {EVENT_MAGIC, EVENT_TURN, sizeof(struct event_turn), wait->header.time_ns},
+                            .duration_ns = wait->duration_ns,
+                            .blocked_ns = wait->duration_ns,
+                            .cpu_ns = UINT64_MAX,
+                            .tid = wait->tid};
+    item_add(open, (struct turn_item){merged->wait.process, wait->stack, wait->endpoint, merged->wait.context,
+                                      wait->call, (double)wait->duration_ns});
+    turn_close(state, model, open);
+}
+
+static void wait_take(struct state *state, struct model *model, const struct merged *merged)
+{
+    if (merged->kind == MERGED_NONE || merged->kind == MERGED_DETAIL || merged->idle)
+        return;
+    const struct event_wait *wait = merged->wait.event;
+    struct open_turn *open = turn_around(state, merged->wait.thread, wait->header.time_ns);
+    double ns = merged->wait.weight * (double)wait->duration_ns;
+    if (open) {
+        item_add(open, (struct turn_item){merged->wait.process, wait->stack, wait->endpoint, merged->wait.context,
+                                          wait->call, ns});
+        if (merged->kind == MERGED_KERNEL)
+            open->turn.blocked_ns += wait->duration_ns; /* the recorder's sum is of its own calls */
+    } else if (merged->kind == MERGED_KERNEL) {
+        wait_is_turn(state, model, merged);
+    }
 }
 
 static void *rule_begin(struct model *model)
@@ -314,21 +328,21 @@ static void rule_event(void *opaque, struct model *model, struct source *source,
 {
     struct state *state = opaque;
     struct model_process *process = model_process_of(model, source);
+    const struct model_thread *thread;
     struct open_turn *open;
     switch (event->header.type) {
     case EVENT_TURN:
         turn_take(state, model, process, &event->turn);
         break;
     case EVENT_WAIT:
-        open = turn_around(state, process, event->wait.slot, event->wait.tid, event->header.time_ns);
-        if (open && !(event->wait.flags & WAIT_NESTED) && !thread_owns_site(open->thread, event->wait.endpoint))
-            item_add(open, (struct turn_item){event->wait.stack, event->wait.endpoint, event->wait.call,
-                                              (double)event->wait.weight * (double)event->wait.duration_ns});
+    case EVENT_OFFCPU:
+        wait_take(state, model, model->wait);
         break;
     case EVENT_CPU:
-        open = turn_around(state, process, event->cpu.slot, event->cpu.tid, event->header.time_ns);
+        thread = state->open_count > 0 ? model_thread_find(process, event->cpu.slot, event->cpu.tid) : NULL;
+        open = turn_around(state, thread, event->header.time_ns);
         if (open)
-            item_add(open, (struct turn_item){event->cpu.stack, 0, 0, 1});
+            item_add(open, (struct turn_item){process, event->cpu.stack, 0, model->context, 0, 1});
         break;
     default:
         break;
@@ -337,6 +351,15 @@ static void rule_event(void *opaque, struct model *model, struct source *source,
 
 /* ---- findings ---- */
 
+/* ", serving SCAN" */
+static const char *stall_serving(const struct finding *finding, struct arena *arena)
+{
+    const struct request_context *context = &finding->context;
+    if (!context->name)
+        return "";
+    return arena_format(arena, context->task ? ", running the task %s" : ", serving %s", context->name);
+}
+
 static const char *stall_title(const struct stall *stall, const struct findings *findings)
 {
     struct arena *arena = findings->arena;
@@ -344,7 +367,9 @@ static const char *stall_title(const struct stall *stall, const struct findings 
         arena, stall->turns > 1 ? "%llu turns of the %s loop took up to %s" : "%llu turn of the %s loop took %s",
         (unsigned long long)stall->turns, stall->worst->loop_kind, words_duration(stall->max_ns, arena));
     const char *call = stall->call ? trace_call_name(stall->call) : NULL;
-    const char *driver = stall->own            ? stall->own->name
+    const char *asked = stall->operation ? protocol_title(stall->operation->protocol) : NULL;
+    const char *driver = stall->own ? stall->own->name
+                         : asked    ? arena_format(arena, "a %s %s", asked, protocol_asked(stall->operation->protocol))
                          : stall->place.driver ? driver_name(stall->place.driver, arena)
                          : call                ? call
                                                : "a call";
@@ -391,7 +416,9 @@ static void stall_report(const struct stall *stall, struct findings *findings)
     const struct model_process *process = stall->worst->process;
     struct finding *finding = findings_add(findings, rule_name);
     finding->id = stall->id;
-    finding->title = stall_title(stall, findings);
+    finding->context = context_tally_heaviest(&stall->contexts);
+    finding->operation = stall->operation ? operation_words(stall->operation, arena) : NULL;
+    finding->title = arena_format(arena, "%s%s", stall_title(stall, findings), stall_serving(finding, arena));
     finding->remedy = stall_remedy(stall->cause);
     finding->count = stall->turns;
     finding->total_ns = stall->total_ns;
@@ -401,7 +428,7 @@ static void stall_report(const struct stall *stall, struct findings *findings)
         finding->p99_ns = finding->max_ns;
     finding->process = process_info_of(process);
     finding->thread = thread_info_of(stall->worst);
-    finding->peer = peer_of(process, stall->endpoint, arena);
+    finding->peer = stall->process ? peer_of(stall->process, stall->endpoint, arena) : NULL;
     finding->first_real_ns = stall->first_real_ns;
     finding->last_real_ns = stall->last_real_ns;
     if (stall->stack && stall->stack->count > 0) {
@@ -434,6 +461,7 @@ static void rule_end(void *opaque, struct model *model, struct findings *finding
         if (stall->cause != STALL_UNEXPLAINED || stall->max_ns >= model->options->stall_unexplained)
             stall_report(stall, findings);
         histogram_free(&stall->histogram);
+        context_tally_free(&stall->contexts);
     }
     free(state->stalls);
     free(state->open);

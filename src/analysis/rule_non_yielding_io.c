@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/conversation.h"
 #include "analysis/loop_transport.h"
 #include "analysis/loops.h"
 #include "analysis/own_call.h"
@@ -38,7 +39,7 @@ static bool counts_before(struct model *model, const struct wait_row *row)
     switch (row->class) {
     case CLASS_IO:
         return endpoint_is_socket(wait_endpoint_kind(row)) ||
-               ((row->flags & WAIT_WAITSET) && loop_site_is_driver(model, row->thread->process, row->endpoint));
+               ((row->flags & WAIT_WAITSET) && loop_site_is_driver(model, row->process, row->endpoint));
     case CLASS_SLEEP:
     case CLASS_NAME:
     case CLASS_FILELOCK:
@@ -204,17 +205,33 @@ static const char *what(const struct share *share)
         return "a file lock";
     case CLASS_LOCK:
         return "a lock";
+    case CLASS_MEMORY:
+        return "memory";
     default:
         return call ? call : "a call";
     }
 }
 
-/* Who blocks: the driver, else the user's function and what it does. */
+/* "MySQL query (libmariadb.so.3)": what was asked, and by which driver. */
+static const char *who_asks(const struct share *share, struct arena *arena)
+{
+    const char *title = protocol_title(share->operation->protocol), *asked = protocol_asked(share->operation->protocol);
+    if (!title)
+        return NULL;
+    if (share->place.driver)
+        return arena_format(arena, "%s %s (%s)", title, asked, driver_name(share->place.driver, arena));
+    return arena_format(arena, "%s %s", title, asked);
+}
+
+/* Who blocks: what was asked, else the driver, else the user's function and what it does. */
 static const char *who(const struct share *share, struct arena *arena)
 {
     const struct frame *user = share->place.user;
+    const char *asks = share->operation && share->class == CLASS_IO ? who_asks(share, arena) : NULL;
     if (share->row->own)
         return share->row->own->name;
+    if (asks)
+        return asks;
     if (share->place.driver)
         return driver_name(share->place.driver, arena);
     if (!user)
@@ -229,7 +246,9 @@ static const char *for_what(const struct share *share, const struct finding *fin
         return "";
     switch (share->class) {
     case CLASS_IO:
-        return finding->peer ? arena_format(arena, " waiting for %s", finding->peer->address) : "";
+        if (share->operation)
+            return arena_format(arena, ": %s", operation_words(share->operation, arena));
+        return finding->peer ? arena_format(arena, " waiting for %s", words_peer(finding->peer, arena)) : "";
     case CLASS_SLEEP:
         return share->place.driver ? " sleeping" : "";
     case CLASS_NAME:
@@ -248,6 +267,8 @@ static const char *for_what(const struct share *share, const struct finding *fin
         return " waiting for a thread to end";
     case CLASS_SIGNAL:
         return " waiting for a signal";
+    case CLASS_MEMORY:
+        return " waiting for memory";
     }
     return "";
 }
@@ -270,7 +291,7 @@ static void evidence_fill(const struct problem *problem, const struct problem_pa
     evidence_time(finding, "loop_wall_ns", wall);
     evidence_time(finding, "loop_idle_ns", part->thread->idle_ns < wall ? part->thread->idle_ns : wall);
     evidence_count(finding, "before_first_turn", round_whole(before));
-    problem_evidence(problem, finding, findings);
+    problem_evidence(problem, model, finding, findings);
     evidence_time(finding, "gil_wait_ns", runtime_wait(model, part->thread));
 }
 

@@ -7,91 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/endpoints.h"
 #include "analysis/findings.h"
-#include "base/compiler.h"
-
-/* ---- endpoints ---- */
-
-struct endpoint_list {
-    struct endpoint *list;
-    size_t count, capacity;
-};
-
-static struct endpoint *endpoint_get(struct endpoint_list *all, const char *family, const char *address)
-{
-    for (size_t i = 0; i < all->count; i++) {
-        if (strcmp(all->list[i].peer.address, address) == 0 && strcmp(all->list[i].peer.family, family) == 0)
-            return &all->list[i];
-    }
-    all->list = memory_grow(all->list, all->count, &all->capacity, sizeof(*all->list));
-    all->list[all->count] = (struct endpoint){.peer = {"unknown", family, address}};
-    return &all->list[all->count++];
-}
-
-/* Peers that the program turned to. Its own clients are no endpoints, there may be thousands of them. */
-static bool endpoint_is_listed(const struct trace_endpoint *endpoint)
-{
-    return endpoint && endpoint->text[0] != '\0' && endpoint->role != ROLE_SERVER && endpoint->role != ROLE_LISTENER &&
-           (endpoint->kind == ENDPOINT_INET || endpoint->kind == ENDPOINT_INET6 || endpoint->kind == ENDPOINT_UNIX);
-}
-
-static bool call_sends(const char *name)
-{
-    static const char *const senders[] = {"send",  "sendto", "sendmsg",  "sendmmsg",
-                                          "write", "writev", "sendfile", "fwrite"};
-    for (size_t i = 0; i < ARRAY_SIZE(senders); i++) {
-        if (strcmp(name, senders[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-static void counter_add(struct endpoint *endpoint, const struct trace_counter *counter)
-{
-    const char *call = trace_call_name(counter->call);
-    endpoint->calls += counter->count;
-    endpoint->wait_ns += counter->total_ns;
-    if (!call)
-        return;
-    if (strcmp(call, "connect") == 0)
-        endpoint->connects += counter->count - (counter->failed < counter->count ? counter->failed : counter->count);
-    else if (call_sends(call))
-        endpoint->bytes_out += counter->bytes;
-    else
-        endpoint->bytes_in += counter->bytes;
-}
-
-static int endpoint_compare(const void *left, const void *right)
-{
-    const struct endpoint *a = left, *b = right;
-    if (a->wait_ns != b->wait_ns)
-        return a->wait_ns > b->wait_ns ? -1 : 1;
-    return strcmp(a->peer.address, b->peer.address);
-}
-
-static void endpoints_fill(struct model *model, struct report *report, struct arena *arena)
-{
-    struct endpoint_list all = {NULL, 0, 0};
-    for (size_t i = 0; i < model->process_count; i++) {
-        const struct model_process *process = &model->processes[i];
-        for (size_t j = 0; j < process->thread_count; j++) {
-            const struct trace_thread *thread = process->threads[j].source;
-            for (size_t k = 0; k < thread->counter_count; k++) {
-                const struct trace_counter *counter = &thread->counters[k];
-                const struct trace_endpoint *endpoint = trace_endpoint_find(process->trace, counter->endpoint);
-                if (endpoint_is_listed(endpoint) && !(counter->flags & WAIT_SERVER_SIDE))
-                    counter_add(endpoint_get(&all, family_name(endpoint->kind), endpoint->text), counter);
-            }
-        }
-    }
-    if (all.count > 0)
-        qsort(all.list, all.count, sizeof(*all.list), endpoint_compare);
-    report->endpoint_count = all.count;
-    report->endpoints = arena_get(arena, all.count * sizeof(*all.list));
-    if (all.count > 0)
-        memcpy(report->endpoints, all.list, all.count * sizeof(*all.list));
-    free(all.list);
-}
 
 /* ---- processes ---- */
 
@@ -217,7 +134,7 @@ static void warnings_fill(struct model *model, struct report *report, struct are
 
 void summary_fill(struct model *model, struct report *report, struct arena *arena)
 {
-    endpoints_fill(model, report, arena);
+    endpoints_report(model, report, arena);
     processes_fill(model, report, arena);
     syscalls_report(model, report, arena);
     warnings_fill(model, report, arena);

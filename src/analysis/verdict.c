@@ -49,7 +49,7 @@ static const char *loop_blocker(const struct loop *loop, struct arena *arena)
     if (loop->blocked_by_count == 0)
         return "";
     const struct blocked_by *by = &loop->blocked_by[0];
-    return by->peer ? arena_format(arena, ", mostly in %s for %s", by->module, by->peer->address)
+    return by->peer ? arena_format(arena, ", mostly in %s for %s", by->module, words_peer(by->peer, arena))
                     : arena_format(arena, ", mostly in %s", by->module);
 }
 
@@ -89,6 +89,13 @@ static const char *sentence_saturated(const struct tally *tally, struct arena *a
 static const char *sentence_starved(const struct tally *tally, struct arena *arena)
 {
     const struct loop *loop = tally->least_idle;
+    if (loop->runnable_known)
+        return arena_format(
+            arena,
+            "%s could have run, but waited for a CPU %s of its time (on CPU %s, idle %s): other threads "
+            "or processes had the CPUs, or a limit of its control group was reached.",
+            loop_name(loop, arena), words_share(part(loop->runnable_ns, loop), arena),
+            words_share(part(loop->oncpu_ns, loop), arena), words_share(part(loop->idle_ns, loop), arena));
     return arena_format(
         arena,
         "%s is idle %s of its time and on CPU %s, and waits in no recorded call for the rest: look for a "
@@ -120,11 +127,10 @@ static const char *sentence_no_loop(const struct report *report, struct arena *a
         return arena_format(arena, "%s.", start);
     const struct endpoint *endpoint = &report->endpoints[0];
     return arena_format(arena, "%s; the threads waited longest for %s: %s in %llu calls.", start,
-                        endpoint->peer.address, words_duration(endpoint->wait_ns, arena),
+                        words_peer(&endpoint->peer, arena), words_duration(endpoint->wait_ns, arena),
                         (unsigned long long)endpoint->calls);
 }
 
-/* Event loops are learned by the recorder inside the process: what the kernel alone saw says nothing about them. */
 static bool kernel_only(const struct model *model)
 {
     for (size_t i = 0; i < model->process_count; i++)

@@ -13,7 +13,7 @@
 
 enum endpoint_kind wait_endpoint_kind(const struct wait_row *row)
 {
-    const struct trace_endpoint *endpoint = trace_endpoint_find(row->thread->process->trace, row->endpoint);
+    const struct trace_endpoint *endpoint = model_endpoint(row->process, row->endpoint);
     return endpoint ? endpoint->kind : ENDPOINT_NONE;
 }
 
@@ -47,6 +47,8 @@ static enum wait_class class_of_call(const struct wait_row *row)
         return CLASS_JOIN;
     case CALL_SIGNAL:
         return CLASS_SIGNAL;
+    case CALL_FAULT:
+        return CLASS_MEMORY;
     case CALL_STREAM:
         return wait_endpoint_kind(row) == ENDPOINT_FILE ? CLASS_FILE : CLASS_IO;
     case CALL_READY: /* poll and select without descriptors are sleeps */
@@ -59,9 +61,10 @@ static enum wait_class class_of_call(const struct wait_row *row)
 const char *wait_class_name(enum wait_class class)
 {
     static const char *const names[] = {
-        [CLASS_IO] = "io",     [CLASS_SLEEP] = "sleep",        [CLASS_NAME] = "name look-up",
-        [CLASS_FILE] = "file", [CLASS_FILELOCK] = "file lock", [CLASS_PROCESS] = "process",
-        [CLASS_LOCK] = "lock", [CLASS_JOIN] = "thread join",   [CLASS_SIGNAL] = "signal"};
+        [CLASS_IO] = "io",        [CLASS_SLEEP] = "sleep",        [CLASS_NAME] = "name look-up",
+        [CLASS_FILE] = "file",    [CLASS_FILELOCK] = "file lock", [CLASS_PROCESS] = "process",
+        [CLASS_LOCK] = "lock",    [CLASS_JOIN] = "thread join",   [CLASS_SIGNAL] = "signal",
+        [CLASS_MEMORY] = "memory"};
     return names[class];
 }
 
@@ -73,7 +76,7 @@ bool wait_is_page_cache(const struct wait_row *row)
 
 bool wait_is_spawn(const struct wait_row *row)
 {
-    static const char *const spawns[] = {"fork", "vfork", "posix_spawn", "posix_spawnp", NULL};
+    static const char *const spawns[] = {"fork", "vfork", "posix_spawn", "posix_spawnp", "clone", "clone3", NULL};
     return call_is_one_of(row->call, spawns);
 }
 
@@ -136,14 +139,36 @@ static bool module_is_runtime(const char *path, const char *call)
     return false;
 }
 
-/* A lock wait may be the runtime's own affair. */
-static bool lock_is_runtime(const struct wait_row *row)
+static bool stack_has_condition(const struct stack *stack)
 {
-    struct trace *trace = row->thread->process->trace;
+    for (size_t i = 0; i < stack->count; i++) {
+        const struct frame *frame = &stack->frames[i];
+        if (frame->kind == FRAME_NATIVE && strstr(frame->function, "pthread_cond_"))
+            return true;
+    }
+    return false;
+}
+
+/* The kernel sees a futex whatever the library calls it: the frames of the C library tell. */
+static bool futex_is_runtime(const struct wait_row *row, struct symbols *symbols)
+{
+    struct trace *trace = row->process->trace;
+    const struct kernel_stack *stack = kernel_side_stack(row->process->kernel, row->stack);
+    const struct trace_module *module = trace_module_find(trace, stack->caller, stack->modules);
+    bool condition = module && stack_has_condition(symbols_stack(symbols, trace, row->stack, 0));
+    return module && module_is_runtime(module->path, condition ? "pthread_cond_wait" : "futex");
+}
+
+/* A lock wait may be the runtime's own affair. */
+static bool lock_is_runtime(const struct wait_row *row, struct symbols *symbols)
+{
+    struct trace *trace = row->process->trace;
     const char *call = trace_call_name(row->call);
     struct trace_stack_view view;
     if (trace_call_category(row->call) != CALL_LOCK || !call)
         return false;
+    if (row->call >= CALL_KERNEL)
+        return futex_is_runtime(row, symbols);
     if (row->stack ==
         0) /* too short to be recorded: all such waits are taken for those of the program's runtime, if any */
         return module_is_runtime(row->thread->process->source->info->exe, call);
@@ -156,7 +181,7 @@ static bool lock_is_runtime(const struct wait_row *row)
 void wait_classify(struct wait_row *row, struct symbols *symbols)
 {
     const struct model_process *process = row->thread->process;
-    row->own = process->own_calls ? own_call_find(process->trace, row->stack, symbols) : NULL;
+    row->own = process->own_calls ? own_call_find(row->process->trace, row->stack, symbols) : NULL;
     row->class = row->own ? row->own->class : class_of_call(row);
-    row->runtime = !row->own && lock_is_runtime(row);
+    row->runtime = !row->own && lock_is_runtime(row, symbols);
 }

@@ -20,6 +20,7 @@ enum wait_class {
     CLASS_LOCK,
     CLASS_JOIN,
     CLASS_SIGNAL,
+    CLASS_MEMORY, /* pages that had to be fetched first, address space that others changed */
 };
 
 /* Sets class, runtime and own of a row whose thread, endpoint, stack, call and flags are known. */

@@ -25,13 +25,14 @@ static uint64_t row_hash(const struct wait_row *row)
 {
     uint64_t h = hash_mix((uintptr_t)row->thread ^ (uint64_t)row->stack << 32);
     h = hash_mix(h ^ row->endpoint ^ (uint64_t)row->call << 32 ^ (uint64_t)row->flags << 48);
-    return hash_mix(h ^ (uint64_t)row->phase);
+    return hash_mix(hash_mix(h ^ (uint64_t)row->phase) ^ row->context.operation ^ (uint64_t)row->context.serving << 32);
 }
 
 static bool row_equal(const struct wait_row *a, const struct wait_row *b)
 {
     return a->thread == b->thread && a->stack == b->stack && a->endpoint == b->endpoint && a->call == b->call &&
-           a->flags == b->flags && a->phase == b->phase;
+           a->flags == b->flags && a->phase == b->phase && a->context.operation == b->context.operation &&
+           a->context.serving == b->context.serving;
 }
 
 static void index_place(struct wait_table *table, size_t row)
@@ -75,25 +76,33 @@ static struct wait_row *row_get(struct wait_table *table, const struct wait_row 
 
 /* A wait stands at least for itself. Less, no number at all or more than WEIGHT_MAX cannot come from a sound recorder.
  */
-static double weight_of(const struct event_wait *wait)
+double wait_weight(const struct event_wait *wait)
 {
     if (!(wait->weight >= 1))
         return 1;
     return wait->weight < WEIGHT_MAX ? (double)wait->weight : WEIGHT_MAX;
 }
 
-void waits_add(struct wait_table *table, struct model_thread *thread, enum wait_phase phase,
-               const struct event_wait *wait)
+static struct wait_row *row_of_sample(struct wait_table *table, const struct wait_sample *sample)
 {
-    struct wait_row key = {.thread = thread,
+    const struct event_wait *wait = sample->event;
+    struct wait_row key = {.thread = sample->thread,
+                           .process = sample->process,
                            .endpoint = wait->endpoint,
                            .stack = wait->stack,
                            .call = wait->call,
                            .flags = wait->flags & KEY_FLAGS,
-                           .phase = phase,
+                           .phase = sample->phase,
+                           .context = sample->context,
                            .first_ns = wait->header.time_ns};
-    struct wait_row *row = row_get(table, &key);
-    double weight = weight_of(wait);
+    return row_get(table, &key);
+}
+
+void waits_add(struct wait_table *table, const struct wait_sample *sample)
+{
+    const struct event_wait *wait = sample->event;
+    struct wait_row *row = row_of_sample(table, sample);
+    double weight = sample->weight;
     uint64_t end = wait->header.time_ns + wait->duration_ns;
     row->samples++;
     if (wait->result > row->result_max)
@@ -111,6 +120,36 @@ void waits_add(struct wait_table *table, struct model_thread *thread, enum wait_
     }
     if (end > row->last_ns)
         row->last_ns = end;
+}
+
+static void waker_add(struct wait_kernel *kernel, const struct event_offcpu *event, double ns)
+{
+    uint16_t flags = event->flags & (OFFCPU_FLAG_WAKER_IRQ | OFFCPU_FLAG_WAKER_SOFTIRQ);
+    struct wait_waker *least = &kernel->wakers[0];
+    for (size_t i = 0; i < WAIT_WAKERS; i++) {
+        struct wait_waker *waker = &kernel->wakers[i];
+        if (waker->ns > 0 && waker->tid == event->waker && waker->flags == flags) {
+            waker->ns += ns;
+            return;
+        }
+        if (waker->ns < least->ns)
+            least = waker;
+    }
+    if (ns > least->ns)
+        *least = (struct wait_waker){event->waker, flags, ns};
+}
+
+void waits_add_kernel(struct wait_table *table, const struct wait_sample *sample, const struct event_offcpu *event,
+                      double weight)
+{
+    struct wait_kernel *kernel = &row_of_sample(table, sample)->kernel;
+    double both = sample->weight * weight;
+    kernel->seen_ns += both * (double)(event->duration_ns + event->runqueue_ns);
+    kernel->runqueue_ns += both * (double)event->runqueue_ns;
+    if (event->flags & OFFCPU_FLAG_UNFINISHED)
+        kernel->unfinished += both;
+    else
+        waker_add(kernel, event, both * (double)event->duration_ns);
 }
 
 static int counter_key_compare(const struct wait_row *a, const struct wait_row *b)
@@ -136,6 +175,10 @@ static int row_compare(const void *left, const void *right)
         return a->endpoint < b->endpoint ? -1 : 1;
     if (a->phase != b->phase)
         return a->phase < b->phase ? -1 : 1;
+    if (a->context.operation != b->context.operation)
+        return a->context.operation < b->context.operation ? -1 : 1;
+    if (a->context.serving != b->context.serving)
+        return a->context.serving < b->context.serving ? -1 : 1;
     return a->flags - b->flags;
 }
 
@@ -265,6 +308,7 @@ static void counter_calibrate(struct wait_table *table, struct model_thread *thr
                               const struct trace_counter *counter)
 {
     struct wait_row key = {.thread = thread,
+                           .process = thread->process,
                            .endpoint = counter->endpoint,
                            .counted_as = counter->endpoint,
                            .call = counter->call,
@@ -280,7 +324,7 @@ static void counters_calibrate(struct wait_table *table, struct model_thread *th
 {
     for (size_t i = 0; i < thread->source->counter_count; i++) {
         const struct trace_counter *counter = &thread->source->counters[i];
-        if (counter_is_idle(counter, thread) == idle)
+        if (trace_call_category(counter->call) != CALL_REQUEST && counter_is_idle(counter, thread) == idle)
             counter_calibrate(table, thread, counter);
     }
 }

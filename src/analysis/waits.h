@@ -15,8 +15,10 @@
 
 #include "analysis/histogram.h"
 #include "analysis/wait_class.h"
+#include "analysis/wait_context.h"
 #include "trace/reader.h"
 
+struct model_process;
 struct model_thread;
 struct own_call;
 
@@ -27,9 +29,24 @@ enum wait_phase {
     PHASE_AFTER,  /* after the loop's last wait */
 };
 
+/* What the kernel adds to a row of waits. */
+#define WAIT_WAKERS 4 /* that are told apart; a later one takes the place of the least */
+struct wait_kernel {
+    double seen_ns,
+        runqueue_ns;   /* time that the kernel saw, and the part of it in the run queue, weighted like the row */
+    double unfinished; /* waits that had not ended when recording did */
+    struct wait_waker {
+        uint32_t tid;   /* 0: no thread */
+        uint16_t flags; /* OFFCPU_FLAG_WAKER_* */
+        double ns;
+    } wakers[WAIT_WAKERS];
+};
+
 struct wait_row {
     struct model_thread *thread;
-    uint32_t endpoint, stack; /* stack 0: not known */
+    struct model_process *process; /* whose trace has stack, endpoint and context: the thread's, or the kernel's side */
+    uint32_t endpoint, stack;      /* stack 0: not known */
+    struct wait_context context;
     uint32_t counted_as; /* endpoint of the exact counter: ENDPOINT_OVERFLOW where the thread's counters were full */
     uint16_t call;
     uint16_t flags; /* WAIT_WAITSET, WAIT_SERVER_SIDE, WAIT_GIL_HELD */
@@ -49,6 +66,17 @@ struct wait_row {
     uint64_t samples;
     int32_t result_max;         /* greatest return value of a sample: bytes, for calls that send or receive */
     uint64_t first_ns, last_ns; /* begin of the first and end of the last sample (without samples: of all) */
+    struct wait_kernel kernel;
+};
+
+/* One recorded wait. */
+struct wait_sample {
+    struct model_thread *thread;
+    struct model_process *process; /* as in wait_row */
+    enum wait_phase phase;
+    const struct event_wait *event;
+    double weight; /* how many waits of this length it stands for */
+    struct wait_context context;
 };
 
 /* Zero-initialise, then set long_limit_ns. */
@@ -61,8 +89,15 @@ struct wait_table {
     size_t index_size;
 };
 
-void waits_add(struct wait_table *table, struct model_thread *thread, enum wait_phase phase,
-               const struct event_wait *wait);
+/* The recorder's own weight of a wait: at least 1, whatever a damaged file says. */
+double wait_weight(const struct event_wait *event);
+
+void waits_add(struct wait_table *table, const struct wait_sample *sample);
+/* What the kernel saw of a sample that was added before; `weight`: of the kernel's event. Both sides sample
+   independently of each other, so that one event stands for the product of both weights; 1 where both are the same
+   event. */
+void waits_add_kernel(struct wait_table *table, const struct wait_sample *sample, const struct event_offcpu *event,
+                      double weight);
 
 /* Calibrates the rows of one thread to its counters and adds rows for counters without any sample. Call waits_sort
  * first. */

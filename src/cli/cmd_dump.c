@@ -133,6 +133,8 @@ static void event_print(struct dump *d, const struct trace *t, const union trace
         stack_print(t, e->cpu.stack);
     else if (d->stacks && e->header.type == EVENT_OFFCPU)
         stack_print(t, e->offcpu.stack);
+    else if (d->stacks && e->header.type == EVENT_WAKE)
+        stack_print(t, e->wake.stack);
 }
 
 static int file_print(struct dump *d, const char *path)

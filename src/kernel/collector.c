@@ -125,6 +125,11 @@ static void exit_take(struct collector *c, const struct offcpu_head *head)
     w->ended |= head->tid == head->pid;
 }
 
+static void total_record_take(struct collector *c, const struct offcpu_total_record *record)
+{
+    total_take(c, &record->call, &record->total);
+}
+
 static void record_take(void *context, const struct offcpu_head *head, size_t size)
 {
     struct collector *c = context;
@@ -139,6 +144,15 @@ static void record_take(void *context, const struct offcpu_head *head, size_t si
         t = size >= sizeof(struct offcpu_stack) ? target_of(c, head) : NULL;
         if (t)
             target_stack(t, (const struct offcpu_stack *)head);
+        break;
+    case OFFCPU_TOTAL:
+        if (size >= sizeof(struct offcpu_total_record))
+            total_record_take(c, (const struct offcpu_total_record *)head);
+        break;
+    case OFFCPU_SCHED:
+        t = size >= sizeof(struct offcpu_sched) ? target_of(c, head) : NULL;
+        if (t)
+            target_sched(t, (const struct offcpu_sched *)head);
         break;
     case OFFCPU_FORK:
         target_of(c, head);

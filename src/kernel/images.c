@@ -194,16 +194,40 @@ static void mapping_report(struct images *i, const struct mapping *m)
         dwfl_report_elf(i->dwfl, m->path, m->path, -1, m->start - m->offset, false);
 }
 
+/* A module that was there before: libdwfl forgets one whose file it has read when that is reported once more. */
+struct kept_module {
+    char *name;
+    Dwarf_Addr low, high;
+};
+
+static void kept_find(struct images *i, const struct mapping *m, struct kept_module *kept)
+{
+    Dwfl_Module *module = i->dwfl ? dwfl_addrmodule(i->dwfl, m->start) : NULL;
+    const char *name = module ? dwfl_module_info(module, NULL, &kept->low, &kept->high, NULL, NULL, NULL, NULL) : NULL;
+    if (name && strcmp(name, m->path) == 0)
+        kept->name = strdup(name);
+}
+
 /* Modules that are reported again the same stay as they are, with what was read of them. */
 static int modules_report(struct images *i)
 {
+    struct kept_module *kept = calloc(i->count + 1, sizeof(*kept));
+    for (size_t k = 0; kept && k < i->count; k++)
+        kept_find(i, &i->mappings[k], &kept[k]);
     if (!i->dwfl)
         i->dwfl = dwfl_begin(&dwfl_callbacks);
-    if (!i->dwfl)
+    if (!i->dwfl) {
+        free(kept);
         return -ENOMEM;
+    }
     dwfl_report_begin(i->dwfl);
-    for (size_t k = 0; k < i->count; k++)
-        mapping_report(i, &i->mappings[k]);
+    for (size_t k = 0; k < i->count; k++) {
+        if (!kept || !kept[k].name || !dwfl_report_module(i->dwfl, kept[k].name, kept[k].low, kept[k].high))
+            mapping_report(i, &i->mappings[k]);
+        if (kept)
+            free(kept[k].name);
+    }
+    free(kept);
     if (dwfl_report_end(i->dwfl, NULL, NULL) != 0)
         return -ENOMEM;
     if (!i->attached)

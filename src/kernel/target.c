@@ -404,6 +404,25 @@ void target_total(struct target *t, const struct offcpu_call *call, const struct
     writer_log_commit(&e->header, EVENT_SYSCALL);
 }
 
+void target_sched(struct target *t, const struct offcpu_sched *sched)
+{
+    struct thread *thread = thread_get(t, sched->head.thread, sched->head.tid, sched->comm, sched->begin_ns);
+    struct event_sched *e = (void *)writer_log_reserve(&t->writer, sizeof(*e), 0);
+    if (!e)
+        return;
+    e->header.time_ns = sched->head.time_ns;
+    e->begin_ns = sched->begin_ns;
+    e->oncpu_ns = sched->oncpu_ns;
+    e->blocked_ns = sched->blocked_ns;
+    e->runqueue_ns = sched->runqueue_ns;
+    e->preempted_ns = sched->preempted_ns;
+    e->waits = sched->waits;
+    e->preemptions = sched->preemptions;
+    e->tid = sched->head.tid;
+    e->slot = thread ? thread->slot : UINT32_MAX;
+    writer_log_commit(&e->header, EVENT_SCHED);
+}
+
 void target_lose(struct target *t, enum trace_lost cause, uint64_t count)
 {
     writer_lose(&t->writer, cause, count);

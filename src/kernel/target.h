@@ -39,6 +39,7 @@ void target_wait(struct target *t, const struct offcpu_wait *wait);
 void target_stack(struct target *t, const struct offcpu_stack *stack);
 void target_thread_ended(struct target *t, const struct offcpu_head *exit);
 void target_total(struct target *t, const struct offcpu_call *call, const struct offcpu_total *total, uint64_t now_ns);
+void target_sched(struct target *t, const struct offcpu_sched *sched);
 void target_lose(struct target *t, enum trace_lost cause, uint64_t count);
 void target_note(struct target *t, const char *text, uint64_t now_ns);
 

@@ -81,7 +81,9 @@ static json_t *peer_new(const struct peer *peer)
     json_t *o = json_object();
     o = with(o, "protocol", text_new(peer->protocol));
     o = with(o, "family", text_new(peer->family));
-    return with(o, "address", text_new(peer->address));
+    o = with(o, "address", text_new(peer->address));
+    o = with(o, "name", text_new(peer->name));
+    return with(o, "tls", json_boolean(peer->tls));
 }
 
 static json_t *frame_new(const struct frame *frame)
@@ -111,6 +113,26 @@ static json_t *stack_new(const struct finding_stack *stack)
     return with(o, "frames", frames);
 }
 
+static json_t *series_new(const struct series *series)
+{
+    json_t *counts = json_array(), *o = json_object();
+    for (size_t i = 0; i < series->count; i++)
+        counts = append(counts, number_new(series->counts[i]));
+    o = with(o, "start", time_new(series->start_real_ns));
+    o = with(o, "step_ns", number_new(series->step_ns));
+    return with(o, "counts", counts);
+}
+
+static json_t *context_new(const struct request_context *context)
+{
+    if (!context->name)
+        return json_null();
+    json_t *o = json_object();
+    o = with(o, "kind", text_new(context->kind));
+    o = with(o, "name", text_new(context->name));
+    return with(o, "others", number_new(context->others));
+}
+
 static json_t *evidence_value_new(const struct evidence *evidence)
 {
     switch (evidence->type) {
@@ -121,6 +143,8 @@ static json_t *evidence_value_new(const struct evidence *evidence)
         return isfinite(evidence->ratio) ? json_real(evidence->ratio) : json_null();
     case EVIDENCE_STRING:
         return text_new(evidence->string);
+    case EVIDENCE_SERIES:
+        return series_new(evidence->series);
     }
     return json_null();
 }
@@ -154,6 +178,8 @@ static json_t *finding_new(const struct finding *finding)
     o = with(o, "thread", thread_new(&finding->thread));
     o = with(o, "peer", peer_new(finding->peer));
     o = with(o, "operation", text_new(finding->operation));
+    o = with(o, "serving", text_new(finding->context.name));
+    o = with(o, "context", context_new(&finding->context));
     o = with(o, "stacks", stacks);
     o = with(o, "evidence", evidence_new(finding));
     o = with(o, "first_seen", time_new(finding->first_real_ns));
@@ -172,7 +198,7 @@ static json_t *blocked_by_new(const struct blocked_by *blocked)
 static json_t *loop_new(const struct loop *loop)
 {
     static const char *const verdicts[] = {
-        [LOOP_IDLE] = "idle", [LOOP_BLOCKED] = "blocked", [LOOP_SATURATED] = "saturated"};
+        [LOOP_IDLE] = "idle", [LOOP_BLOCKED] = "blocked", [LOOP_SATURATED] = "saturated", [LOOP_STARVED] = "starved"};
     json_t *blocked_by = json_array();
     for (size_t i = 0; i < loop->blocked_by_count; i++)
         blocked_by = append(blocked_by, blocked_by_new(&loop->blocked_by[i]));
@@ -185,11 +211,29 @@ static json_t *loop_new(const struct loop *loop)
     o = with(o, "idle_ns", number_new(loop->idle_ns));
     o = with(o, "oncpu_ns", number_new(loop->oncpu_ns));
     o = with(o, "blocked_ns", number_new(loop->blocked_ns));
+    o = with(o, "runnable_ns", loop->runnable_known ? number_new(loop->runnable_ns) : json_null());
     o = with(o, "turns", number_new(loop->turns));
     o = with(o, "turn_p99_ns", number_new(loop->turn_p99_ns));
     o = with(o, "turn_max_ns", number_new(loop->turn_max_ns));
     o = with(o, "verdict", json_string(verdicts[loop->verdict]));
     return with(o, "blocked_by", blocked_by);
+}
+
+static json_t *operations_new(const struct endpoint *endpoint)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < endpoint->operation_count; i++) {
+        const struct endpoint_operation *operation = &endpoint->operations[i];
+        json_t *o = json_object();
+        o = with(o, "operation", text_new(operation->words));
+        o = with(o, "count", number_new(operation->count));
+        o = with(o, "total_ns", number_new(operation->total_ns));
+        o = with(o, "max_ns", number_new(operation->max_ns));
+        o = with(o, "p50_ns", number_new(operation->p50_ns));
+        o = with(o, "p99_ns", number_new(operation->p99_ns));
+        array = append(array, with(o, "errors", number_new(operation->errors)));
+    }
+    return array;
 }
 
 static json_t *endpoint_new(const struct endpoint *endpoint)
@@ -200,7 +244,17 @@ static json_t *endpoint_new(const struct endpoint *endpoint)
     o = with(o, "wait_ns", number_new(endpoint->wait_ns));
     o = with(o, "bytes_in", number_new(endpoint->bytes_in));
     o = with(o, "bytes_out", number_new(endpoint->bytes_out));
-    return with(o, "top_operations", json_array());
+    o = with(o, "processes", number_new(endpoint->processes));
+    o = with(o, "connects_failed", number_new(endpoint->connects_failed));
+    o = with(o, "connects_failed_ns", number_new(endpoint->connects_failed_ns));
+    o = with(o, "requests", number_new(endpoint->requests));
+    o = with(o, "request_ns", number_new(endpoint->request_ns));
+    o = with(o, "request_bytes", number_new(endpoint->request_bytes));
+    o = with(o, "errors", number_new(endpoint->errors));
+    o = with(o, "p50_ns", number_new(endpoint->p50_ns));
+    o = with(o, "p99_ns", number_new(endpoint->p99_ns));
+    o = with(o, "first_byte_p50_ns", number_new(endpoint->first_byte_p50_ns));
+    return with(o, "top_operations", operations_new(endpoint));
 }
 
 static json_t *process_row_new(const struct process_row *row)

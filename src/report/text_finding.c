@@ -150,14 +150,25 @@ static unsigned target_write(const struct finding *finding, const struct report_
     unsigned lines = 1;
 
     if (finding->peer) {
-        label_begin(&line, "waits on", style);
+        label_begin(&line, "peer", style);
         line_print(&line, "%s", text_peer(finding->peer, peer, sizeof(peer)));
+        if (finding->peer->name)
+            line_print(&line, "  %s", finding->peer->name);
         line_end(&line, out);
         lines++;
     }
     if (finding->operation) {
         label_begin(&line, "doing", style);
         line_print(&line, "%s", finding->operation);
+        line_end(&line, out);
+        lines++;
+    }
+    if (finding->context.name) {
+        label_begin(&line, "while", style);
+        line_print(&line, "%s %s", finding->context.task ? "running the task" : "serving", finding->context.name);
+        if (finding->context.others > 0)
+            line_print(&line, ", and %" PRIu64 " other%s", finding->context.others,
+                       finding->context.others == 1 ? "" : "s");
         line_end(&line, out);
         lines++;
     }
@@ -184,6 +195,8 @@ static const char *evidence_value(const struct evidence *evidence, char *buffer,
     case EVIDENCE_STRING:
         snprintf(buffer, size, "%s", evidence->string ? evidence->string : "?");
         return buffer;
+    case EVIDENCE_SERIES:
+        return unit_spark(evidence->series->counts, evidence->series->count, buffer, size);
     }
     return "?";
 }

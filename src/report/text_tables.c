@@ -11,6 +11,7 @@
 
 #define TABLE_ROWS 20
 #define ENDPOINT_ROWS 10
+#define OPERATION_ROWS 3
 #define BLOCKED_BY_ROWS 3
 
 static void heading_write(const char *heading, const char *columns, const struct report_style *style, FILE *out)
@@ -41,6 +42,25 @@ static void more_write(size_t count, size_t shown, const struct report_style *st
         line_end(&line, out);
     }
     fputc('\n', out);
+}
+
+/* What the table has no room for, where the kernel was watching. */
+static void loop_runnable_write(const struct loop *loop, const struct report_style *style, FILE *out)
+{
+    char total[UNIT_SIZE], share[UNIT_SIZE];
+    struct line line;
+
+    if (!loop->runnable_known || (loop->runnable_ns < loop->wall_ns / 100 && loop->verdict != LOOP_STARVED))
+        return;
+    line_begin(&line, style);
+    line_pad(&line, 10);
+    line_ink(&line, loop->verdict == LOOP_STARVED ? INK_WARNING : INK_NONE);
+    line_print(&line, "waited for a CPU");
+    line_ink(&line, INK_NONE);
+    line_print(&line, ": %s (%s)%s", unit_duration(loop->runnable_ns, total, sizeof(total)),
+               unit_part(loop->runnable_ns, loop->wall_ns, share, sizeof(share)),
+               loop->verdict == LOOP_STARVED ? ": others had the CPUs" : "");
+    line_end(&line, out);
 }
 
 static void loop_verdict_write(const struct loop *loop, const struct report_style *style, FILE *out)
@@ -94,6 +114,7 @@ static void loop_write(const struct loop *loop, const struct report_style *style
     line_right(&line, unit_count(loop->turns, number, sizeof(number)), 72);
     line_right(&line, unit_duration(loop->turn_p99_ns, number, sizeof(number)), 80);
     line_end(&line, out);
+    loop_runnable_write(loop, style, out);
     loop_verdict_write(loop, style, out);
 }
 
@@ -110,27 +131,87 @@ void text_loops(const struct report *report, const struct report_style *style, F
     more_write(report->loop_count, rows, style, out);
 }
 
+/* What the host is called, and what failed. */
+static void endpoint_notes_write(const struct endpoint *endpoint, const struct report_style *style, FILE *out)
+{
+    char number[UNIT_SIZE];
+    const char *separator = "";
+    struct line line;
+
+    if (!endpoint->peer.name && endpoint->errors == 0 && endpoint->connects_failed == 0)
+        return;
+    line_begin(&line, style);
+    line_pad(&line, 6);
+    if (endpoint->peer.name) {
+        line_print(&line, "is %s", endpoint->peer.name);
+        separator = "; ";
+    }
+    line_ink(&line, INK_WARNING);
+    if (endpoint->errors > 0) {
+        line_print(&line, "%s%s request%s failed", separator, unit_count(endpoint->errors, number, sizeof(number)),
+                   endpoint->errors == 1 ? "" : "s");
+        separator = "; ";
+    }
+    if (endpoint->connects_failed > 0) {
+        line_print(&line, "%s%s connect%s failed", separator,
+                   unit_count(endpoint->connects_failed, number, sizeof(number)),
+                   endpoint->connects_failed == 1 ? "" : "s");
+        line_print(&line, ", which took %s", unit_duration(endpoint->connects_failed_ns, number, sizeof(number)));
+    }
+    line_ink(&line, INK_NONE);
+    line_end(&line, out);
+}
+
+/* What was asked most. */
+static void endpoint_details_write(const struct endpoint *endpoint, const struct report_style *style, FILE *out)
+{
+    size_t rows = endpoint->operation_count < OPERATION_ROWS ? endpoint->operation_count : OPERATION_ROWS;
+    char number[UNIT_SIZE];
+    struct line line;
+
+    endpoint_notes_write(endpoint, style, out);
+    for (size_t i = 0; i < rows; i++) {
+        const struct endpoint_operation *operation = &endpoint->operations[i];
+        line_begin(&line, style);
+        line_pad(&line, 6);
+        line_text(&line, operation->words, 38, LINE_CUT_END);
+        line_right(&line, unit_count(operation->count, number, sizeof(number)), 53);
+        line_right(&line, unit_duration(operation->total_ns, number, sizeof(number)), 62);
+        line_right(&line, operation->p50_ns ? unit_duration(operation->p50_ns, number, sizeof(number)) : "-", 71);
+        line_right(&line, operation->p99_ns ? unit_duration(operation->p99_ns, number, sizeof(number)) : "-", 80);
+        line_end(&line, out);
+    }
+}
+
+static void endpoint_write(const struct endpoint *endpoint, const struct report_style *style, FILE *out)
+{
+    char text[512];
+    struct line line;
+
+    line_begin(&line, style);
+    line_print(&line, "  ");
+    line_text(&line, text_peer(&endpoint->peer, text, sizeof(text)), 31, LINE_CUT_START);
+    line_right(&line, unit_count(endpoint->connects, text, sizeof(text)), 43);
+    line_right(&line, unit_count(endpoint->requests ? endpoint->requests : endpoint->calls, text, sizeof(text)), 53);
+    line_right(&line, unit_duration(endpoint->wait_ns, text, sizeof(text)), 62);
+    line_right(&line, endpoint->p50_ns ? unit_duration(endpoint->p50_ns, text, sizeof(text)) : "-", 71);
+    line_right(&line, endpoint->p99_ns ? unit_duration(endpoint->p99_ns, text, sizeof(text)) : "-", 80);
+    line_end(&line, out);
+    endpoint_details_write(endpoint, style, out);
+}
+
 /* Bytes are left to the JSON report: what passes through calls that cannot wait is not counted, so they would mislead
- * here. */
+ * here. Where requests were read they are counted, else calls. */
 void text_endpoints(const struct report *report, const struct report_style *style, FILE *out)
 {
     size_t rows = report->endpoint_count < ENDPOINT_ROWS ? report->endpoint_count : ENDPOINT_ROWS;
 
     if (report->endpoint_count == 0)
         return;
-    heading_write("Waited for", "  address                        connects    calls      wait", style, out);
-    for (size_t i = 0; i < rows; i++) {
-        const struct endpoint *endpoint = &report->endpoints[i];
-        char text[512];
-        struct line line;
-        line_begin(&line, style);
-        line_print(&line, "  ");
-        line_text(&line, text_peer(&endpoint->peer, text, sizeof(text)), 31, LINE_CUT_START);
-        line_right(&line, unit_count(endpoint->connects, text, sizeof(text)), 41);
-        line_right(&line, unit_count(endpoint->calls, text, sizeof(text)), 50);
-        line_right(&line, unit_duration(endpoint->wait_ns, text, sizeof(text)), 60);
-        line_end(&line, out);
-    }
+    heading_write("Talked to", "  address                          connects  requests     wait      p50      p99",
+                  style, out);
+    for (size_t i = 0; i < rows; i++)
+        endpoint_write(&report->endpoints[i], style, out);
     more_write(report->endpoint_count, rows, style, out);
 }
 

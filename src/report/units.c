@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/compiler.h"
@@ -91,5 +92,26 @@ const char *unit_rfc3339(uint64_t real_ns, char *buffer, size_t size)
 const char *unit_date(uint64_t real_ns, char *buffer, size_t size)
 {
     time_print(real_ns, "%Y-%m-%d %H:%M:%S", buffer, size);
+    return buffer;
+}
+
+const char *unit_spark(const uint64_t *values, size_t count, char *buffer, size_t size)
+{
+    static const char *const blocks[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    const size_t steps = sizeof(blocks) / sizeof(blocks[0]) - 1;
+    uint64_t most = 1;
+    size_t length = 0;
+
+    for (size_t i = 0; i < count; i++)
+        most = values[i] > most ? values[i] : most;
+    buffer[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        size_t height = (size_t)((double)values[i] / (double)most * (double)steps + 0.5);
+        const char *block = blocks[values[i] > 0 && height == 0 ? 1 : height];
+        if (length + strlen(block) >= size)
+            break;
+        memcpy(buffer + length, block, strlen(block) + 1);
+        length += strlen(block);
+    }
     return buffer;
 }

@@ -23,4 +23,7 @@ const char *unit_rfc3339(uint64_t real_ns, char *buffer, size_t size);
 /* The same for people: "2026-01-01 12:00:01". */
 const char *unit_date(uint64_t real_ns, char *buffer, size_t size);
 
+/* A curve of block characters, one for each of values[0..count), the largest full height; as many as fit. */
+const char *unit_spark(const uint64_t *values, size_t count, char *buffer, size_t size);
+
 #endif

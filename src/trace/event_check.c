@@ -45,6 +45,16 @@ static const struct {
 
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
+static uint64_t sched_largest(const struct event_sched *e)
+{
+    const uint64_t times[] = {e->begin_ns, e->oncpu_ns, e->blocked_ns, e->runqueue_ns, e->preempted_ns};
+    uint64_t largest = 0;
+    for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+        if (times[i] > largest)
+            largest = times[i];
+    return largest;
+}
+
 static const char *times_check(const union trace_event *e)
 {
     uint64_t ns = e->header.time_ns;
@@ -65,6 +75,10 @@ static const char *times_check(const union trace_event *e)
         more_ns = e->hold.duration_ns > e->hold.waited_ns ? e->hold.duration_ns : e->hold.waited_ns;
     else if (e->header.type == EVENT_SYSCALL)
         more_ns = e->syscall.max_ns;
+    else if (e->header.type == EVENT_SCHED)
+        more_ns = sched_largest(&e->sched);
+    else if (e->header.type == EVENT_WAKE)
+        more_ns = e->wake.wait_ns;
     return ns < TIME_MAX_NS && more_ns < TIME_MAX_NS ? NULL : "an event with an impossible time";
 }
 
@@ -92,6 +106,10 @@ uint64_t event_end_ns(const union trace_event *e)
         return e->header.time_ns + e->wait.duration_ns;
     if (e->header.type == EVENT_TURN)
         return e->header.time_ns + e->turn.duration_ns;
+    if (e->header.type == EVENT_REQUEST)
+        return e->header.time_ns + e->request.duration_ns;
+    if (e->header.type == EVENT_CONNECT)
+        return e->header.time_ns + e->connect.duration_ns;
     if (e->header.type == EVENT_OFFCPU)
         return e->header.time_ns + e->offcpu.duration_ns + e->offcpu.runqueue_ns;
     return e->header.time_ns;

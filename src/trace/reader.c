@@ -170,6 +170,7 @@ static void header_take(struct trace *t, const struct trace_header *h, uint64_t 
     t->info.state = (enum trace_state)h->state;
     t->info.reason = (enum trace_reason)h->reason;
     t->info.exit_status = h->exit_status;
+    t->info.process_start = h->process_start;
     t->info.origin = h->origin == TRACE_ORIGIN_KERNEL ? TRACE_ORIGIN_KERNEL : TRACE_ORIGIN_PRELOAD;
     t->info.start_mono_ns = h->start_mono_ns;
     t->info.start_real_ns = h->start_real_ns;
@@ -269,8 +270,9 @@ void trace_close(struct trace *t)
     const struct stack_segment *stacks = t->stacks.items;
     for (size_t i = 0; i < t->stacks.count; i++)
         free(stacks[i].bytes);
-    struct list *lists[] = {&t->rings,        &t->stacks,  &t->threads, &t->loose, &t->endpoints, &t->modules,
-                            &t->module_reach, &t->unloads, &t->codes,   &t->notes, &t->log_index, &t->ksyms};
+    struct list *lists[] = {&t->rings,        &t->stacks,  &t->threads,   &t->loose,    &t->endpoints, &t->modules,
+                            &t->module_reach, &t->unloads, &t->codes,     &t->notes,    &t->log_index, &t->ksyms,
+                            &t->operations,   &t->keys,    &t->protocols, &t->addresses};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         reader_list_free(lists[i]);
     reader_memory_free(&t->memory);

@@ -4,9 +4,9 @@
  * the file; what cannot be used is skipped and counted in trace_info.damage, with one sentence for the user. A file
  * that is still being written may be read; ring segments recycled meanwhile are counted as overwritten.
  *
- * Memory: threads, endpoints, modules, code objects and stacks are loaded at open (they grow with what is distinct);
- * events are streamed segment by segment. All pointers returned live until trace_close. One thread at a time per struct
- * trace.
+ * Memory: threads, endpoints, operations, modules, code objects and stacks are loaded at open (they grow with what is
+ * distinct); events are streamed segment by segment. All pointers returned live until trace_close. One thread at a time
+ * per struct trace.
  */
 #ifndef CPROBE_TRACE_READER_H
 #define CPROBE_TRACE_READER_H
@@ -26,8 +26,9 @@ struct trace_info {
     enum trace_reason reason;
     int32_t exit_status;
     uint64_t start_mono_ns, start_real_ns;
-    uint64_t end_mono_ns; /* as recorded; where the process was killed: the latest time found in the file */
-    bool ended;           /* end_mono_ns was written by the process itself */
+    uint64_t end_mono_ns;   /* as recorded; where the process was killed: the latest time found in the file */
+    bool ended;             /* end_mono_ns was written by the process itself */
+    uint64_t process_start; /* field 22 of /proc/PID/stat; 0: not known */
     uint64_t sample_mean_ns;
     uint64_t lost[TRACE_LOST_CAUSES];
     uint64_t damage;                         /* places that could not be read */
@@ -85,6 +86,34 @@ struct trace_ksym {
     const char *name, *module; /* module: "" for the kernel itself */
 };
 
+/* What is asked of an endpoint. */
+struct trace_operation {
+    uint32_t id, endpoint;
+    uint16_t protocol;       /* enum wire_protocol */
+    enum endpoint_role role; /* SERVER: asked of this process */
+    uint32_t flags;          /* enum wire_flags */
+    const char *verb, *text; /* never NULL */
+};
+
+struct trace_key {
+    uint32_t id;
+    uint64_t hash;
+    const char *text; /* "" where only the hash was kept */
+};
+
+/* A protocol was recognised on a connection with the endpoint. */
+struct trace_protocol {
+    uint32_t endpoint;
+    uint16_t protocol, flags; /* enum wire_protocol; PROTOCOL_* */
+    uint64_t time_ns;
+    const char *name; /* server name, database, virtual host, or "" */
+};
+
+/* A host name that the program looked up. */
+struct trace_address {
+    const char *name, *address; /* address: without a port */
+};
+
 struct trace_note {
     uint64_t time_ns;
     uint32_t severity;
@@ -122,6 +151,15 @@ const struct trace_module *trace_module_find(const struct trace *t, uint64_t pc,
 const struct trace_code *trace_code_find(const struct trace *t, uint32_t id); /* NULL: unknown */
 /* The kernel function at `pc` (at or above TRACE_KERNEL_START), or NULL. */
 const struct trace_ksym *trace_ksym_find(const struct trace *t, uint64_t pc);
+size_t trace_operation_count(const struct trace *t);
+const struct trace_operation *trace_operation_at(const struct trace *t, size_t i);      /* by id */
+const struct trace_operation *trace_operation_find(const struct trace *t, uint32_t id); /* NULL: unknown */
+const struct trace_key *trace_key_find(const struct trace *t, uint32_t id);             /* NULL: unknown */
+size_t trace_protocol_count(const struct trace *t);
+const struct trace_protocol *trace_protocol_at(const struct trace *t, size_t i); /* by endpoint, then time */
+size_t trace_address_count(const struct trace *t);
+const struct trace_address *trace_address_at(const struct trace *t, size_t i);              /* by address */
+const struct trace_address *trace_address_find(const struct trace *t, const char *address); /* NULL: not looked up */
 size_t trace_note_count(const struct trace *t);
 const struct trace_note *trace_note_at(const struct trace *t, size_t i);
 /* 0, or -ENOENT where the id names no complete stack. */
@@ -144,10 +182,16 @@ enum call_category {
     CALL_LOCK,
     CALL_JOIN,
     CALL_SIGNAL,
+    CALL_FAULT, /* no call at all: the thread touched memory that was not there */
     CALL_REQUEST, /* counters only: not a wait */
     CALL_HOLD,    /* likewise */
     CALL_UNKNOWN
 };
+/* Waits that only the kernel saw are in no library call: from here on a call's number is that of a system call
+   (event_offcpu.syscall), the last one stands for a page fault. */
+#define CALL_KERNEL 0x1000u
+#define CALL_KERNEL_FAULT 0x1fffu
+uint16_t trace_call_of_syscall(uint16_t syscall);
 const char *trace_call_name(uint16_t call);
 enum call_category trace_call_category(uint16_t call);
 /* "futex", …; NULL for an unknown number and SYSCALL_NONE. */

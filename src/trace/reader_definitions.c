@@ -108,7 +108,7 @@ int definition_add(struct trace *t, const union trace_event *e)
     case EVENT_KSYM:
         return ksym_add(t, e);
     default:
-        return 0;
+        return conversation_add(t, e);
     }
 }
 
@@ -119,9 +119,7 @@ static int id_compare(const void *a, const void *b)
 }
 _Static_assert(offsetof(struct trace_endpoint, id) == 0 && offsetof(struct trace_code, id) == 0, "id_compare");
 
-/* Sorts by number and leaves one item a number: a definition that was inherited over fork may have been written again.
- */
-static void list_sort_by_id(struct list *l, size_t item_size)
+void reader_list_sort_by_id(struct list *l, size_t item_size)
 {
     uint8_t *items = l->items;
     size_t kept = 0;
@@ -147,8 +145,9 @@ void definitions_finish(struct trace *t)
 {
     if (t->ksyms.count)
         qsort(t->ksyms.items, t->ksyms.count, sizeof(struct trace_ksym), ksym_compare);
-    list_sort_by_id(&t->endpoints, sizeof(struct trace_endpoint));
-    list_sort_by_id(&t->codes, sizeof(struct trace_code));
+    reader_list_sort_by_id(&t->endpoints, sizeof(struct trace_endpoint));
+    reader_list_sort_by_id(&t->codes, sizeof(struct trace_code));
+    conversations_finish(t);
 }
 
 void *reader_list_find(const struct list *l, size_t item_size, const void *key,

@@ -96,6 +96,10 @@ struct trace {
     struct list codes;        /* struct trace_code, by id */
     struct list notes;        /* struct trace_note */
     struct list ksyms;        /* struct trace_ksym, by start */
+    struct list operations;   /* struct trace_operation, by id */
+    struct list keys;         /* struct trace_key, by id */
+    struct list protocols;    /* struct trace_protocol, by endpoint, then time */
+    struct list addresses;    /* struct trace_address, by address */
     struct list log_index;    /* struct log_index, by time */
     struct trace_counter *counters;
     uint8_t *log; /* all usable LOG records, each as in the file */
@@ -162,9 +166,17 @@ int modules_finish(struct trace *t);
 /* Takes in a checked LOG event. */
 int definition_add(struct trace *t, const union trace_event *e);
 void definitions_finish(struct trace *t);
+/* Sorts items that begin with their number (uint32_t) and leaves one a number: a definition that was inherited over
+   fork may have been written again. */
+void reader_list_sort_by_id(struct list *l, size_t item_size);
 /* bsearch over a list. NULL: not found. */
 void *reader_list_find(const struct list *l, size_t item_size, const void *key,
                        int (*compare)(const void *, const void *));
+
+/* ---- reader_conversations.c: of these, what is said about conversations ---- */
+
+int conversation_add(struct trace *t, const union trace_event *e);
+void conversations_finish(struct trace *t);
 
 /* Orders by unsigned number: -1, 0, 1. */
 static inline int number_compare(uint64_t a, uint64_t b)

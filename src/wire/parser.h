@@ -6,6 +6,7 @@
 #ifndef CPROBE_WIRE_PARSER_H
 #define CPROBE_WIRE_PARSER_H
 
+#include "base/compiler.h"
 #include "wire/wire.h"
 
 enum wire_guess {
@@ -24,14 +25,20 @@ struct wire_parser {
     /* `state` is zeroed. */
     void (*start)(void *state);
 
-    /* As wire_feed. False: this is not, or no longer, this protocol: recognition starts anew. */
+    /*
+     * As wire_feed. False: this is not, or no longer, this protocol: recognition starts anew, with this chunk, among
+     * the other protocols. A parser that has reported WIRE_UPGRADE returns false as well, so that the TLS that follows
+     * is recognised as such.
+     */
     bool (*feed)(void *state, enum wire_side from, const uint8_t *bytes, size_t length, const struct wire_sink *sink);
 
     /* As wire_gap. NULL: the parser is started anew. */
     void (*gap)(void *state, enum wire_side from, uint64_t length);
+
+    bool datagrams; /* it is spoken in datagrams, and not on streams */
 };
 
-#define PROTOCOL(ID, number, name) extern const struct wire_parser name##_parser __attribute__((weak));
+#define PROTOCOL(ID, number, name) extern const struct wire_parser name##_parser HIDDEN __attribute__((weak));
 #include "wire/protocols.def"
 #undef PROTOCOL
 

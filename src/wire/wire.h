@@ -101,12 +101,12 @@ struct wire_sink {
 };
 
 struct wire_conversation {
-    uint8_t protocol; /* enum wire_protocol; WIRE_UNKNOWN: not recognised (yet: see `settled`) */
-    bool settled;     /* true and WIRE_UNKNOWN: will not be recognised; feeding it is pointless */
-    bool datagrams;   /* every chunk is a message of its own */
-    uint8_t reserved;
+    uint8_t protocol;                    /* enum wire_protocol; WIRE_UNKNOWN: not recognised (yet: see `settled`) */
+    bool settled;                        /* true and WIRE_UNKNOWN: will not be recognised; feeding it is pointless */
+    bool datagrams;                      /* every chunk is a message of its own */
+    uint8_t trust;                       /* chunks that made sense since it was recognised, up to 255 */
     uint32_t chunks;                     /* seen while undecided */
-    uint16_t held[2];                    /* bytes of `head` in use, per side, while undecided */
+    uint16_t held[2];                    /* bytes of each side that are kept in `state` while undecided */
     uint64_t state[WIRE_STATE_SIZE / 8]; /* the parser's; while undecided, the first bytes of both sides */
 };
 

@@ -199,7 +199,7 @@ static void wakers(void **state)
     report_free(report);
 }
 
-/* A process recorded from both sides: its waits are the recorder's, and the rest is told of the recorder's thread. */
+/* A process recorded from both sides: each wait counts once, and all are told of the recorder's thread. */
 static void seen_from_both_sides(void **state)
 {
     struct trace_builder *b = scene_process(PID), *k = kernel_process(PID);
@@ -208,11 +208,11 @@ static void seen_from_both_sides(void **state)
     scene_waits(b, PID, C_MUTEX, 0, stack, 0, 1, 10 * MS, 100 * MS, 200 * MS);
     builder_end(b, T0 + 1 * SEC, 0);
     stack = scene_stack(k, PC_PARSE, PC_MAIN);
-    wait_add(k, 100 * MS, stack, SYS_futex, OFFCPU_CAUSE_LOCK);
+    wait_add(k, 101 * MS, stack, SYS_futex, OFFCPU_CAUSE_LOCK);
     wait_add(k, 300 * MS, stack, SYS_epoll_wait, OFFCPU_CAUSE_SYSCALL);
     builder_end(k, T0 + 1 * SEC, 0);
     profile_read(b, k);
-    assert_int_equal(total_of("blocked", false), 10 * MS);
+    assert_int_equal(total_of("blocked", false), 15 * MS);
     assert_int_equal(total_of("blocked", true), 0);
     assert_int_equal(total_of("lock", false), 10 * MS);
     assert_int_equal(total_of("offcpu", false), 10 * MS);

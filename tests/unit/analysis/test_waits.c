@@ -20,7 +20,7 @@ static struct run run_new(struct trace_builder *b)
     char path[] = "/tmp/cprobe-waits-XXXXXX", error[256];
     const char *paths[] = {path};
     const union trace_event *event;
-    const struct source *source;
+    struct source *source;
     close(mkstemp(path));
     assert_int_equal(builder_write(b, path), 0);
     builder_free(b);

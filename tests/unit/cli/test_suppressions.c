@@ -53,7 +53,7 @@ static void brackets_may_be_meant_literally(void **state)
 {
     (void)state;
     struct suppressions suppressions = {0};
-    struct peer peer = {"unknown", "inet6", "[::1]:3306"};
+    struct peer peer = {.protocol = "unknown", .family = "inet6", .address = "[::1]:3306"};
     struct finding finding = {.rule = "non-yielding-io", .peer = &peer};
     assert_int_equal(suppressions_add(&suppressions, "*:[::1]:3306", "file", 1, error, sizeof(error)), 0);
     assert_true(suppressions_match(&suppressions, &finding));

@@ -17,10 +17,11 @@ static struct frame frames[] = {
 static struct stack stack;
 static struct peer peer;
 static struct finding_stack stacks[1];
-static struct evidence evidence[5];
+static struct evidence evidence[6];
 static struct finding findings[2];
 static struct blocked_by blocked_by;
 static struct loop loop;
+static struct endpoint_operation operation;
 static struct endpoint endpoint;
 static struct process_row process;
 static struct syscall_row syscall;
@@ -29,11 +30,14 @@ static struct report report;
 
 static void findings_fill(void)
 {
-    evidence[0] = (struct evidence){"share", EVIDENCE_RATIO, 0, 0.382, NULL};
-    evidence[1] = (struct evidence){"busy_share", EVIDENCE_RATIO, 0, 0.91, NULL};
-    evidence[2] = (struct evidence){"gil_wait_ns", EVIDENCE_NS, 1200000, 0, NULL};
-    evidence[3] = (struct evidence){"processes", EVIDENCE_U64, 4, 0, NULL};
-    evidence[4] = (struct evidence){"call", EVIDENCE_STRING, 0, 0, "poll"};
+    static uint64_t counts[] = {1, 0, 8, 4};
+    static const struct series series = {UINT64_C(1700000000000000000), 1000000000, counts, 4};
+    evidence[0] = (struct evidence){.key = "share", .type = EVIDENCE_RATIO, .ratio = 0.382};
+    evidence[1] = (struct evidence){.key = "busy_share", .type = EVIDENCE_RATIO, .ratio = 0.91};
+    evidence[2] = (struct evidence){.key = "gil_wait_ns", .type = EVIDENCE_NS, .u64 = 1200000};
+    evidence[3] = (struct evidence){.key = "processes", .type = EVIDENCE_U64, .u64 = 4};
+    evidence[4] = (struct evidence){.key = "call", .type = EVIDENCE_STRING, .string = "poll"};
+    evidence[5] = (struct evidence){.key = "timeline", .type = EVIDENCE_SERIES, .series = &series};
     stacks[0] = (struct finding_stack){"blocked", &stack, 812, 4060000000};
     findings[0] = (struct finding){
         .rule = "non-yielding-io",
@@ -49,10 +53,11 @@ static void findings_fill(void)
         .thread = {4712, "MainThread", true},
         .peer = &peer,
         .operation = "SELECT ? FROM user",
+        .context = {.kind = "http", .name = "POST /cards", .others = 2},
         .stacks = stacks,
         .stack_count = 1,
         .evidence = evidence,
-        .evidence_count = 5,
+        .evidence_count = 6,
         .first_real_ns = UINT64_C(1700000000123000000),
         .last_real_ns = UINT64_C(1700000030123000000),
     };
@@ -75,7 +80,7 @@ static void findings_fill(void)
 struct report *sample_report(void)
 {
     stack = (struct stack){frames, sizeof(frames) / sizeof(frames[0]), true};
-    peer = (struct peer){"unknown", "inet", "127.0.0.1:3306"};
+    peer = (struct peer){"mysql", "inet", "127.0.0.1:3306", "db.internal", false};
     findings_fill();
     blocked_by = (struct blocked_by){"libmariadb.so.3", &peer, 4060000000, 812};
     loop = (struct loop){.process = findings[0].process,
@@ -91,7 +96,25 @@ struct report *sample_report(void)
                          .verdict = LOOP_BLOCKED,
                          .blocked_by = &blocked_by,
                          .blocked_by_count = 1};
-    endpoint = (struct endpoint){peer, 1, 812, 4060000000, 123456, 98765};
+    operation = (struct endpoint_operation){"SELECT ? FROM user", 800, 4000000000, 31000000, 5000000, 22000000, 2};
+    endpoint = (struct endpoint){.peer = peer,
+                                 .connects = 1,
+                                 .calls = 812,
+                                 .wait_ns = 4060000000,
+                                 .bytes_in = 123456,
+                                 .bytes_out = 98765,
+                                 .connects_failed = 3,
+                                 .connects_failed_ns = 9000000000,
+                                 .requests = 801,
+                                 .request_ns = 4010000000,
+                                 .request_bytes = 400000,
+                                 .errors = 2,
+                                 .p50_ns = 5000000,
+                                 .p99_ns = 22000000,
+                                 .first_byte_p50_ns = 4900000,
+                                 .operations = &operation,
+                                 .operation_count = 1,
+                                 .processes = 1};
     process = (struct process_row){findings[0].process, "finished", UINT64_C(1700000000000000000),
                                    UINT64_C(1700000031000000000), 3};
     syscall = (struct syscall_row){.process = findings[0].process,

@@ -59,20 +59,27 @@ static void every_key_of_the_contract_is_present(void **state)
     json_t *finding = first(document, "findings");
     assert_keys(finding,
                 "rule severity id title remedy count total_ns max_ns p99_ns process thread peer operation "
-                "stacks evidence first_seen last_seen");
+                "serving context stacks evidence first_seen last_seen");
+    assert_keys(json_object_get(finding, "context"), "kind name others");
+    assert_keys(json_object_get(json_object_get(finding, "evidence"), "timeline"), "start step_ns counts");
     assert_keys(json_object_get(finding, "process"), "pid ppid exe name cmdline host");
     assert_keys(json_object_get(finding, "thread"), "tid name loop");
-    assert_keys(json_object_get(finding, "peer"), "protocol family address");
+    assert_keys(json_object_get(finding, "peer"), "protocol family address name tls");
     assert_keys(first(finding, "stacks"), "role complete count total_ns frames");
     assert_keys(first(first(finding, "stacks"), "frames"), "kind function module file line inlined");
 
     json_t *loop = first(document, "loops");
-    assert_keys(loop,
-                "process thread kind wall_ns idle_ns oncpu_ns blocked_ns turns turn_p99_ns turn_max_ns verdict "
-                "blocked_by");
+    assert_keys(
+        loop,
+        "process thread kind wall_ns idle_ns oncpu_ns blocked_ns runnable_ns turns turn_p99_ns turn_max_ns verdict "
+        "blocked_by");
     assert_keys(first(loop, "blocked_by"), "module peer total_ns count");
     assert_keys(first(document, "endpoints"),
-                "protocol family address connects calls wait_ns bytes_in bytes_out top_operations");
+                "protocol family address name tls connects calls wait_ns bytes_in bytes_out processes connects_failed "
+                "connects_failed_ns requests request_ns request_bytes errors p50_ns p99_ns first_byte_p50_ns "
+                "top_operations");
+    assert_keys(first(first(document, "endpoints"), "top_operations"),
+                "operation count total_ns max_ns p50_ns p99_ns errors");
     assert_keys(first(document, "processes"), "pid ppid exe name cmdline host state threads started ended");
     assert_keys(first(document, "syscalls"), "process thread name cause count total_ns max_ns p99_ns runqueue_ns");
     assert_keys(json_object_get(document, "lost"),
@@ -96,6 +103,14 @@ static void values_are_those_of_the_report(void **state)
     assert_int_equal(json_integer_value(json_object_get(evidence, "gil_wait_ns")), 1200000);
     assert_string_equal(string_of(evidence, "call"), "poll");
     assert_int_equal(json_integer_value(json_object_get(json_object_get(document, "lost"), "overwritten")), 1234);
+    assert_string_equal(string_of(finding, "serving"), "POST /cards");
+    assert_string_equal(string_of(json_object_get(finding, "peer"), "name"), "db.internal");
+    json_t *timeline = json_object_get(evidence, "timeline");
+    assert_string_equal(string_of(timeline, "start"), "2023-11-14T22:13:20.000Z");
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(timeline, "counts"), 2)), 8);
+    json_t *operation = first(first(document, "endpoints"), "top_operations");
+    assert_string_equal(string_of(operation, "operation"), "SELECT ? FROM user");
+    assert_int_equal(json_integer_value(json_object_get(operation, "errors")), 2);
     assert_string_equal(string_of(first(document, "loops"), "verdict"), "blocked");
     assert_string_equal(string_of(first(document, "syscalls"), "cause"), "lock");
     assert_int_equal(json_integer_value(json_object_get(first(document, "syscalls"), "runqueue_ns")), 1500000);
@@ -128,6 +143,8 @@ static void what_is_unknown_is_null(void **state)
 
     assert_true(json_is_null(json_object_get(finding, "peer")));
     assert_true(json_is_null(json_object_get(finding, "operation")));
+    assert_true(json_is_null(json_object_get(finding, "serving")));
+    assert_true(json_is_null(json_object_get(finding, "context")));
     assert_true(json_is_null(json_object_get(finding, "remedy")));
     assert_true(json_is_null(json_object_get(finding, "first_seen")));
     assert_true(json_is_null(json_object_get(document, "verdict")));

@@ -24,8 +24,9 @@ static const char expected[] =
     "    812 times (27.1/s), 4.06 s in all, 38.2 % of the loop's time; longest 31.0 ms, p99 22.0 ms\n"
     "    process  4711  python3 server.py --port 8000  on web1\n"
     "    thread   4712  MainThread, runs an event loop\n"
-    "    waits on 127.0.0.1:3306\n"
+    "    peer     mysql 127.0.0.1:3306  db.internal\n"
     "    doing    SELECT ? FROM user\n"
+    "    while    serving POST /cards, and 2 others\n"
     "    seen     2023-11-14 22:13:20 to 22:13:50 UTC\n"
     "      poll                               libc.so.6\n"
     "      0x2b1c3                            libmariadb.so.3\n"
@@ -36,7 +37,7 @@ static const char expected[] =
     "      Handler.run                        /usr/lib/python3/dist-packages/gevent/pywsgi.py:999\n"
     "    remedy   Use a driver that yields to the loop.\n"
     "    evidence busy share 91.0 %            gil wait 1.20 ms             processes 4\n"
-    "             call poll\n"
+    "             call poll                    timeline ▁ █▄\n"
     "\n"
     "2/2 WARNING loop-stall ───────────────────────────────────────────────────────── id ffffffffffffffff\n"
     "    a turn of the loop took 480 ms\n"
@@ -48,11 +49,13 @@ static const char expected[] =
     "Event loops\n"
     " thread name           kind           time   idle on CPU blocked   turns     p99\n"
     "   4712 MainThread     gevent       10.6 s 12.2 % 48.9 %  38.2 %   8,123 31.0 ms\n"
-    "          blocked by libmariadb.so.3: 4.06 s (38.2 %), 812 times, for 127.0.0.1:3306\n"
+    "          blocked by libmariadb.so.3: 4.06 s (38.2 %), 812 times, for mysql 127.0.0.1:3306\n"
     "\n"
-    "Waited for\n"
-    "  address                        connects    calls      wait\n"
-    "  127.0.0.1:3306                        1      812    4.06 s\n"
+    "Talked to\n"
+    "  address                          connects  requests     wait      p50      p99\n"
+    "  mysql 127.0.0.1:3306                    1       801   4.06 s  5.00 ms  22.0 ms\n"
+    "      is db.internal; 2 requests failed; 3 connects failed, which took 9.00 s\n"
+    "      SELECT ? FROM user                          800   4.00 s  5.00 ms  22.0 ms\n"
     "\n"
     "System calls that waited\n"
     " thread name           call             waits    total     p99     max  for CPU\n"
@@ -73,7 +76,7 @@ static const char expected[] =
 static const char expected_short[] =
     "The loop of python3 (pid 4711) was blocked 38 % of its time.\n"
     "ERROR non-yielding-io: libmariadb.so.3 blocks the gevent loop\n"
-    "    812 times, 4.06 s (38.2 % of the loop's time), longest 31.0 ms, for 127.0.0.1:3306\n"
+    "    812 times, 4.06 s (38.2 % of the loop's time), longest 31.0 ms, for mysql 127.0.0.1:3306\n"
     "    at View.get /srv/app/views.py:33, through libmariadb.so.3 (pid 4711, id 0e3c1a2b9f00d412)\n"
     "WARNING loop-stall: a turn of the loop took 480 ms\n"
     "    1 time, 480 ms, longest 480 ms\n"
@@ -195,12 +198,18 @@ static void a_peer_says_what_it_is(void **state)
 {
     (void)state;
     char text[100];
-    assert_string_equal(text_peer(&(struct peer){"mysql", "inet", "10.0.0.1:3306"}, text, sizeof(text)),
+    assert_string_equal(text_peer(&(struct peer){.protocol = "mysql", .family = "inet", .address = "10.0.0.1:3306"},
+                                  text, sizeof(text)),
                         "mysql 10.0.0.1:3306");
-    assert_string_equal(text_peer(&(struct peer){"unknown", "inet6", "[::1]:1"}, text, sizeof(text)), "[::1]:1");
-    assert_string_equal(text_peer(&(struct peer){"unknown", "file", "/tmp/lock"}, text, sizeof(text)),
-                        "/tmp/lock (file)");
-    assert_string_equal(text_peer(&(struct peer){"unknown", "unix", ""}, text, sizeof(text)), "(unnamed) (unix)");
+    assert_string_equal(
+        text_peer(&(struct peer){.protocol = "unknown", .family = "inet6", .address = "[::1]:1"}, text, sizeof(text)),
+        "[::1]:1");
+    assert_string_equal(
+        text_peer(&(struct peer){.protocol = "unknown", .family = "file", .address = "/tmp/lock"}, text, sizeof(text)),
+        "/tmp/lock (file)");
+    assert_string_equal(
+        text_peer(&(struct peer){.protocol = "unknown", .family = "unix", .address = ""}, text, sizeof(text)),
+        "(unnamed) (unix)");
 }
 
 int main(void)

@@ -116,6 +116,29 @@ static void sample_kernel(struct trace_builder *b, const struct sample_ids *ids)
                          .hist = {64, 16}},
                .hist = {0, 1, 0, 2}};
     builder_log_raw(b, &total, sizeof(total));
+    const struct event_sched sched = {
+        .header = {EVENT_MAGIC, EVENT_SCHED, sizeof(sched), BUILDER_START + 1991 * SAMPLE_MS},
+        .begin_ns = BUILDER_START + 91 * SAMPLE_MS,
+        .oncpu_ns = 1500 * SAMPLE_MS,
+        .blocked_ns = 200 * SAMPLE_MS,
+        .runqueue_ns = 150 * SAMPLE_MS,
+        .preempted_ns = 50 * SAMPLE_MS,
+        .waits = 3,
+        .preemptions = 2,
+        .tid = WORKER,
+        .slot = 1,
+    };
+    builder_log_raw(b, &sched, sizeof(sched));
+    const struct event_wake wake = {
+        .header = {EVENT_MAGIC, EVENT_WAKE, sizeof(wake), BUILDER_START + 62 * SAMPLE_MS},
+        .wait_ns = BUILDER_START + 50 * SAMPLE_MS,
+        .wait_tid = WORKER,
+        .tid = LOOP,
+        .stack = ids->query_stack,
+        .slot = 0,
+        .flags = OFFCPU_FLAG_WAKER_SOFTIRQ,
+    };
+    builder_ring_raw(b, LOOP, &wake, sizeof(wake));
 }
 
 /* What was said on connections. */
