@@ -107,6 +107,9 @@ int definition_add(struct trace *t, const union trace_event *e)
         return note_add(t, e);
     case EVENT_KSYM:
         return ksym_add(t, e);
+    case EVENT_LOCK:
+    case EVENT_LOCKSET:
+        return lock_add(t, e);
     default:
         return conversation_add(t, e);
     }
@@ -148,6 +151,7 @@ void definitions_finish(struct trace *t)
     reader_list_sort_by_id(&t->endpoints, sizeof(struct trace_endpoint));
     reader_list_sort_by_id(&t->codes, sizeof(struct trace_code));
     conversations_finish(t);
+    locks_finish(t);
 }
 
 void *reader_list_find(const struct list *l, size_t item_size, const void *key,
