@@ -91,7 +91,7 @@ const char *family_name(enum endpoint_kind kind)
         [ENDPOINT_UNIX] = "unix",     [ENDPOINT_FILE] = "file",       [ENDPOINT_PIPE] = "pipe",
         [ENDPOINT_TTY] = "tty",       [ENDPOINT_EVENTFD] = "eventfd", [ENDPOINT_TIMERFD] = "timerfd",
         [ENDPOINT_NAME] = "name",     [ENDPOINT_PROCESS] = "process", [ENDPOINT_WAITSET] = "waitset",
-        [ENDPOINT_SOCKET] = "socket", [ENDPOINT_OTHER] = "other", [ENDPOINT_LOCK] = "lock"};
+        [ENDPOINT_SOCKET] = "socket", [ENDPOINT_OTHER] = "other",     [ENDPOINT_LOCK] = "lock"};
     return (size_t)kind < ARRAY_SIZE(names) && names[kind] ? names[kind] : "other";
 }
 

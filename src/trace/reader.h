@@ -211,6 +211,8 @@ enum call_category {
 uint16_t trace_call_of_syscall(uint16_t syscall);
 const char *trace_call_name(uint16_t call);
 enum call_category trace_call_category(uint16_t call);
+/* Whether its counters are of waits. */
+bool trace_call_waits(uint16_t call);
 /* "futex", …; NULL for an unknown number and SYSCALL_NONE. */
 const char *trace_syscall_name(uint16_t number);
 /* "lock", "disk", …; "unknown" for an unknown number. */
