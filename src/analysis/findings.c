@@ -100,7 +100,7 @@ static void peer_name(struct peer *peer, const struct trace *trace, const struct
 {
     if (endpoint->kind != ENDPOINT_INET && endpoint->kind != ENDPOINT_INET6 && endpoint->kind != ENDPOINT_UNIX)
         return;
-    peer->protocol = protocol_name((uint16_t)conversation_protocol(trace, endpoint->id, &peer->tls));
+    peer->protocol = wire_protocol_name(conversation_protocol(trace, endpoint->id, &peer->tls));
     if (endpoint->kind != ENDPOINT_UNIX)
         peer->name = conversation_host(trace, endpoint->id, endpoint->text);
 }

@@ -110,6 +110,14 @@ static struct model_thread *thread_inside(struct model_process *inside, const st
     return NULL;
 }
 
+/* Where a process hangs, or was killed, the recorder inside it has seen nothing since its last call; the kernel has. */
+static void life_extend(struct model_thread *thread, const struct model_thread *sleeper)
+{
+    uint64_t end = sleeper->source->slot->end_ns ? sleeper->source->slot->end_ns : sleeper->process->end_ns;
+    if (!thread->process->source->info->ended && thread->source->slot->end_ns == 0)
+        thread->last_ns = later(thread->last_ns, end);
+}
+
 static void kernel_read(struct model *model, struct model_process *process)
 {
     if (process->source->info->origin != TRACE_ORIGIN_KERNEL)
@@ -121,8 +129,12 @@ static void kernel_read(struct model *model, struct model_process *process)
         return;
     }
     inside->beside = process;
-    for (size_t i = 0; i < process->thread_count; i++)
-        process->threads[i].inside = thread_inside(inside, &process->threads[i]);
+    for (size_t i = 0; i < process->thread_count; i++) {
+        struct model_thread *thread = &process->threads[i];
+        thread->inside = thread_inside(inside, thread);
+        if (thread->inside)
+            life_extend(thread->inside, thread);
+    }
 }
 
 struct model *model_new(struct session *session, struct symbols *symbols, const struct analysis_options *options,

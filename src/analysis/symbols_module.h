@@ -28,6 +28,10 @@ const char *symbols_module_variable(struct symbols_module *module, uint64_t addr
 /* Base name of the file. */
 const char *symbols_module_name(const struct symbols_module *module);
 
+/* The function that a trace names `symbol` (generated code, or a symbol of the file as it was), without opening the
+   file. Cached likewise. NULL: no memory. */
+const struct symbols_native *symbols_module_named(struct symbols_module *module, const char *symbol);
+
 /* A sentence for the user about why the module's functions have no names; NULL: none (yet). */
 const char *symbols_module_warning(const struct symbols_module *module);
 

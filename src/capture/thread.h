@@ -19,8 +19,10 @@
 #include "trace/format.h"
 
 #define THREAD_RECENT 8
+#define THREAD_RECENT_REQUESTS 4
 
-struct slot; /* slots.h */
+struct slot;   /* slots.h */
+struct fibers; /* serving.c */
 
 /* Per waitset call site and epoll set (trace_site): what is needed to measure the next turn. */
 struct turn {
@@ -29,6 +31,13 @@ struct turn {
     uint64_t end_ns;     /* end of the last wait here: the turn's begin */
     uint64_t blocked_ns; /* thread.blocked_ns and .waits then */
     uint64_t waits;
+};
+
+/* A request that is being served (serving.h). */
+struct served {
+    uint32_t operation; /* 0: none */
+    uint32_t conversation;
+    uint32_t sequence;
 };
 
 struct thread {
@@ -56,7 +65,16 @@ struct thread {
     struct unwind_bounds stack;
     struct scratch *scratch; /* stack.h */
     struct turn turns[TRACE_SITES];
-    struct trace_counter *recent[THREAD_RECENT]; /* counters used last, by call; within slot */
+    struct trace_counter *recent[THREAD_RECENT];                   /* counters used last, by call; within slot */
+    struct trace_counter *recent_requests[THREAD_RECENT_REQUESTS]; /* the same, by operation */
+    int64_t request_credit_ns;                                     /* as credit_ns, of requests' durations */
+    uint32_t stack_second;                                         /* second in which stacks of requests are counted */
+    uint32_t stack_count;
+    struct served served;    /* where requests belong to the thread as a whole */
+    uint32_t turn_operation; /* served longest in this turn, so far */
+    uint64_t served_ns;      /* when `served` began */
+    uint64_t turn_ns;        /* how long turn_operation took */
+    struct fibers *fibers;   /* NULL: none yet */
 };
 
 extern HIDDEN TLS_INITIAL_EXEC struct thread thread_self;

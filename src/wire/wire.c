@@ -42,13 +42,6 @@ static const uint8_t guess_order[] = {
 #undef PROTOCOL
 };
 
-static const char *const names[WIRE_PROTOCOLS] = {
-    "unknown",
-#define PROTOCOL(ID, number, name) [number] = #name,
-#include "wire/protocols.def"
-#undef PROTOCOL
-};
-
 static struct undecided *undecided_of(struct wire_conversation *c)
 {
     return (struct undecided *)c->state;
@@ -232,17 +225,4 @@ void wire_gap(struct wire_conversation *c, enum wire_side from, uint64_t length)
     } else {
         parser_start(c, c->protocol);
     }
-}
-
-const char *wire_protocol_name(enum wire_protocol protocol)
-{
-    return (unsigned)protocol < WIRE_PROTOCOLS && names[protocol] ? names[protocol] : names[WIRE_UNKNOWN];
-}
-
-enum wire_protocol wire_protocol_find(const char *name, size_t length)
-{
-    for (size_t i = 1; i < WIRE_PROTOCOLS; i++)
-        if (names[i] && strlen(names[i]) == length && memcmp(names[i], name, length) == 0)
-            return (enum wire_protocol)i;
-    return WIRE_UNKNOWN;
 }

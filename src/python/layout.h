@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The shape of one CPython version's structs (python_layout.def), and careful reads from them.
+ * The shape of one CPython version's structs (layout.def), and careful reads from them: of the process itself, for the
+ * recorder inside it. src/kernel reads the same structs of other processes.
  */
-#ifndef CPROBE_CAPTURE_PYTHON_LAYOUT_H
-#define CPROBE_CAPTURE_PYTHON_LAYOUT_H
+#ifndef CPROBE_PYTHON_LAYOUT_H
+#define CPROBE_PYTHON_LAYOUT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,7 +13,15 @@
 #define PYTHON_ABSENT UINT16_MAX /* this version has no such member */
 
 struct python_layout {
-    uint16_t version;      /* 0x030b = 3.11 */
+    uint16_t version; /* 0x030b = 3.11 */
+
+    uint16_t
+        runtime_interpreters;  /* _PyRuntimeState: first interpreter; this and the next four are not used in-process */
+    uint16_t interpreter_next; /* PyInterpreterState */
+    uint16_t interpreter_threads; /* first PyThreadState */
+    uint16_t thread_next;         /* PyThreadState */
+    uint16_t thread_id;           /* what pthread_self() returned */
+
     uint16_t thread_frame; /* PyThreadState: innermost frame, or the _PyCFrame that has it */
     uint16_t cframe_frame; /* _PyCFrame: innermost frame */
 
@@ -56,6 +65,11 @@ enum python_frame_owner {
 #define PYTHON_UNICODE_KIND(state) (((state) >> 2) & 7u) /* bytes a character: 1, 2, 4 */
 #define PYTHON_UNICODE_COMPACT(state) (((state) >> 5) & 1u)
 #define PYTHON_UNICODE_ASCII(state) (((state) >> 6) & 1u)
+
+/* Addresses of type objects, by which an object is recognised. frame: 3.8 to 3.10 only */
+struct python_types {
+    uintptr_t code, unicode, bytes, frame;
+};
 
 /* NULL: no row for this version (0x030b = 3.11). */
 const struct python_layout *python_layout_find(uint16_t version);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "capture/python_layout.h"
+#include "python/layout.h"
 
 static const struct python_layout layouts[] = {
 #define PYTHON_LAYOUT(minor, ...) {.version = 0x0300 | (minor), __VA_ARGS__},
-#include "capture/python_layout.def"
+#include "python/layout.def"
 #undef PYTHON_LAYOUT
 };
 

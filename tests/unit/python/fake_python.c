@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "fake_python.h"
+#include "python/fake_python.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef CPROBE_TESTS_FAKE_PYTHON_H
 #define CPROBE_TESTS_FAKE_PYTHON_H
 
-#include "capture/python_code.h"
+#include "python/layout.h"
 
 /* Type objects: only their addresses and tp_flags matter. */
 extern const struct python_types fake_types;
