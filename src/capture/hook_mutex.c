@@ -136,9 +136,10 @@ static ALWAYS_INLINE int mutex_unlock(pthread_mutex_t *mutex)
     uint32_t owner = mutex_owner(mutex);
     if (unlikely((mutex->__data.__kind & KIND_TYPE) == PTHREAD_MUTEX_RECURSIVE) && mutex->__data.__count > 1)
         return mutex_unlock_nested(mutex);
+    lock_leaving(mutex, LOCK_KIND_MUTEX, contended);
     int error = REAL(pthread_mutex_unlock)(mutex);
     if (likely(error == 0))
-        lock_release(mutex, LOCK_KIND_MUTEX, contended, owner);
+        lock_release(mutex, LOCK_KIND_MUTEX, owner);
     return error;
 }
 
@@ -210,13 +211,14 @@ EXPORT int mtx_unlock(mtx_t *mtx)
     bool contended = mutex_contended(mutex);
     uint32_t owner = mutex_owner(mutex);
     bool nested = (mutex->__data.__kind & KIND_TYPE) == PTHREAD_MUTEX_RECURSIVE && mutex->__data.__count > 1;
+    lock_leaving(mtx, LOCK_KIND_MUTEX, contended && !nested);
     int error = REAL(mtx_unlock)(mtx);
     if (error != thrd_success)
         return error;
     if (nested)
         lockset_pop(mtx);
     else
-        lock_release(mtx, LOCK_KIND_MUTEX, contended, owner);
+        lock_release(mtx, LOCK_KIND_MUTEX, owner);
     return error;
 }
 

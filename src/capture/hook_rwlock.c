@@ -93,10 +93,10 @@ EXPORT int pthread_rwlock_trywrlock(pthread_rwlock_t *lock)
 EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *lock)
 {
     uint32_t writer = rwlock_writer(lock);
-    bool contended = rwlock_contended(lock, writer);
+    lock_leaving(lock, LOCK_KIND_RWLOCK, rwlock_contended(lock, writer));
     int error = REAL(pthread_rwlock_unlock)(lock);
     if (likely(error == 0))
-        lock_release(lock, LOCK_KIND_RWLOCK, contended, writer);
+        lock_release(lock, LOCK_KIND_RWLOCK, writer);
     return error;
 }
 

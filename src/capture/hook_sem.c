@@ -85,10 +85,10 @@ EXPORT int sem_trywait(sem_t *semaphore)
 
 EXPORT int sem_post(sem_t *semaphore)
 {
-    bool contended = sem_contended(semaphore);
+    lock_leaving(semaphore, LOCK_KIND_SEMAPHORE, sem_contended(semaphore));
     int result = REAL(sem_post)(semaphore);
-    if (likely(result == 0) && (contended || lockset_self.depth || !locks_signals(semaphore)))
-        lock_release(semaphore, LOCK_KIND_SEMAPHORE, contended, 0);
+    if (likely(result == 0) && (lockset_self.depth || !locks_signals(semaphore)))
+        lock_release(semaphore, LOCK_KIND_SEMAPHORE, 0);
     return result;
 }
 

@@ -10,9 +10,9 @@
  *
  * and on the other side
  *
- *     bool contended = has_waiters(lock);                   // read from the lock itself
+ *     lock_leaving(lock, kind, has_waiters(lock));          // read from the lock itself
  *     int error = REAL(unlock)(lock);
- *     if (!error) lock_release(lock, kind, contended);
+ *     if (!error) lock_release(lock, kind, owner);
  *
  * What a waiter and the owner need to know of each other stands in a small table of the locks that are being waited
  * for; an uncontended lock never gets there.
@@ -42,16 +42,21 @@ void lock_wait_begin(struct lock_wait *w, const void *lock, unsigned kind, unsig
 /* The wait is over. error 0 or EOWNERDEAD: the lock was taken (pushed unless the kind is never held). Keeps errno. */
 void lock_wait_end(struct lock_wait *w, enum call_number call, int error, uintptr_t pc);
 
-/* `lock` was left: `contended`: others were waiting for it. */
 COLD void lock_contended(const void *lock, unsigned kind);
 COLD void lock_not_held(const void *lock, unsigned kind, uint32_t owner);
 
-static ALWAYS_INLINE void lock_release(const void *lock, unsigned kind, bool contended, uint32_t owner)
+/* `lock` is about to be left. `contended`: others are waiting for it. They run as soon as it is, before this thread goes
+   on, so what they are told must be written first. */
+static ALWAYS_INLINE void lock_leaving(const void *lock, unsigned kind, bool contended)
 {
-    bool held = lockset_pop(lock);
-    if (unlikely(contended))
+    if (unlikely(contended) && lockset_find(&lockset_self, lock))
         lock_contended(lock, kind);
-    if (unlikely(!held))
+}
+
+/* `lock` was left. owner: thread id as the lock itself had it, 0 unknown. */
+static ALWAYS_INLINE void lock_release(const void *lock, unsigned kind, uint32_t owner)
+{
+    if (unlikely(!lockset_pop(lock)))
         lock_not_held(lock, kind, owner);
 }
 
