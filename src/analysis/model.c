@@ -167,6 +167,7 @@ void model_free(struct model *model)
     waits_free(&model->waits);
     syscalls_free(&model->syscalls);
     talk_free(&model->talk);
+    lock_table_free(&model->locks);
     free(model);
 }
 
@@ -304,6 +305,7 @@ void model_event(struct model *model, struct source *source, const union trace_e
         sched_take(model_process_of(model, source), &event->sched);
     else if (event->header.type == EVENT_SYSCALL)
         syscalls_add(model, source, &event->syscall);
+    lock_table_event(model, model_process_of(model, source), event);
 }
 
 /* The start of the second thread that runs Python. */
@@ -327,7 +329,7 @@ static void python_count(struct model_process *process)
 
 void model_finish(struct model *model)
 {
-    model->context = (struct wait_context){0, 0};
+    model->context = (struct wait_context){0};
     waits_sort(&model->waits);
     for (size_t i = 0; i < model->process_count; i++) {
         struct model_process *process = &model->processes[i];
@@ -337,4 +339,5 @@ void model_finish(struct model *model)
     }
     for (size_t i = 0; i < model->waits.count; i++)
         wait_classify(&model->waits.rows[i], model->symbols);
+    lock_table_finish(model);
 }
