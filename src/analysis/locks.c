@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "analysis/locks.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,6 +202,7 @@ static void counters_take(struct model *model, const struct model_process *proce
                 continue;
             row->left = true;
             row->acquisitions += (double)counter->count;
+            row->held_ns += (double)counter->total_ns;
             row->users++;
             if (counter->max_ns > row->hold_max_ns)
                 row->hold_max_ns = counter->max_ns;
@@ -278,6 +280,7 @@ static void class_fill(struct lock_class *class)
     for (size_t i = 0; i < class->row_count; i++) {
         const struct lock_row *row = class->rows[i];
         class->acquisitions += row->acquisitions;
+        class->held_ns += row->held_ns;
         class->contended += row->contended;
         class->wait_ns += row->wait_ns;
         class->wait_max_ns = row->wait_max_ns > class->wait_max_ns ? row->wait_max_ns : class->wait_max_ns;
@@ -312,6 +315,17 @@ static int class_compare(const void *left, const void *right)
     return strcmp(a->name, b->name);
 }
 
+static uint64_t class_id(const struct lock_class *class)
+{
+    char text[512];
+    if (strstr(class->name, " 0x"))
+        return 0;
+    const char *line = strstr(class->name, " (");
+    size_t length = line ? (size_t)(line - class->name) : strlen(class->name);
+    snprintf(text, sizeof(text), "%.*s", (int)length, class->name);
+    return place_hash_text(place_hash_text(PLACE_HASH_START, text), class->process->program);
+}
+
 static void classes_make(struct model *model, const struct named_row *named, size_t count)
 {
     struct lock_table *table = &model->locks;
@@ -326,7 +340,7 @@ static void classes_make(struct model *model, const struct named_row *named, siz
                                          .name = named[i].name,
                                          .kind = lock_kind_name(named[i].row->kind),
                                          .rows = &rows[i]};
-            class->id = place_hash_text(place_hash_text(PLACE_HASH_START, class->name), class->process->program);
+            class->id = class_id(class);
         }
         class->row_count++;
     }

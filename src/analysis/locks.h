@@ -43,7 +43,7 @@ struct lock_row {
     uint32_t queue_max;
     bool left; /* it was left by a thread that had it: not merely a signal */
     /* After lock_table_finish: */
-    double acquisitions, contended, wait_ns;
+    double acquisitions, held_ns, contended, wait_ns;
     struct histogram waits;
     uint64_t wait_max_ns;
     size_t users; /* threads that are known to have taken it, or waited for it */
@@ -57,8 +57,8 @@ struct lock_class {
     const char *kind;
     struct lock_row **rows;
     size_t row_count;
-    uint64_t id; /* of rule-independent parts of fingerprints: name and program */
-    double acquisitions, contended, wait_ns;
+    uint64_t id; /* for fingerprints: name, without a line, and program; 0: only known by its address */
+    double acquisitions, held_ns, contended, wait_ns;
     uint64_t wait_max_ns, wait_p99_ns, hold_p50_ns, hold_p99_ns, hold_max_ns;
     size_t users; /* most of any of its rows */
     double queue_mean;

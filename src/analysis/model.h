@@ -78,6 +78,7 @@ struct model {
     struct syscall_table syscalls;
     struct talk_table talk;
     struct lock_table locks;
+    struct lock_chain *chain;
     struct wait_context context; /* what is known of the event that model_event took in last */
     struct merge *merge;         /* of the stream that model_event is fed */
     const struct merged *wait;   /* what the last event was as a wait */
