@@ -17,7 +17,7 @@ struct finding *findings_add(struct findings *findings, const char *rule)
     return finding;
 }
 
-const struct finding *findings_find(const struct findings *findings, uint64_t id)
+struct finding *findings_find(const struct findings *findings, uint64_t id)
 {
     for (size_t i = 0; i < findings->count; i++) {
         if (findings->list[i].id == id)

@@ -167,8 +167,9 @@ static void problem_find(const struct problem *problem, const struct lock_class 
     evidence_time(finding, "hold_p50_ns", class->hold_p50_ns);
     evidence_time(finding, "hold_p99_ns", class->hold_p99_ns);
     if (class->queue_max > 0)
-        evidence_text(finding, "queue", arena_format(arena, "%.1f threads on average, %u at most", class->queue_mean,
-                                                     (unsigned)class->queue_max));
+        evidence_text(
+            finding, "queue",
+            arena_format(arena, "%.1f threads on average, %u at most", class->queue_mean, (unsigned)class->queue_max));
     const char *owner = owners_report(model, class, finding, arena);
     finding->title =
         arena_format(arena, "Threads wait %s in all for %s%s, up to %s of one's time%s%s",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "capture/hook.h"
+#include "capture/lockset.h"
 
 #include "capture/slots.h"
 
@@ -46,6 +47,7 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
                           void *argument)
 {
     struct start *s = recorder_on() ? start_take() : NULL;
+    lockset_first_thread();
     if (!s)
         return REAL(pthread_create)(thread, attributes, function, argument);
     s->function = function;

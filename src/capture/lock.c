@@ -308,7 +308,7 @@ void lock_ordered(uintptr_t lock, unsigned kind, unsigned flags)
     const struct lockset *s = &lockset_self;
     struct thread *t = &thread_self;
     int saved = errno;
-    if (!enter(t, clock_now()))
+    if (__libc_single_threaded || !enter(t, clock_now()))
         return;
     uint32_t to = locks_number(lock, kind), stack = 0, set = 0;
     for (uint32_t i = 0; i < s->depth && to != ENDPOINT_OVERFLOW; i++) {

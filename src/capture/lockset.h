@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/single_threaded.h>
 
 #include "base/compiler.h"
 #include "capture/recorder.h"
@@ -64,6 +65,14 @@ static inline uint64_t lockset_mix(uintptr_t lock)
 {
     uint64_t h = lock * UINT64_C(0x9E3779B97F4A7C15);
     return h ^ (h >> 32);
+}
+
+/* Before a thread is created: from now on orders matter. What one thread did alone can end in no deadlock; had it been
+   remembered as seen, the same order later would be missed. */
+static inline void lockset_first_thread(void)
+{
+    if (__libc_single_threaded)
+        add_relaxed(&lockset_epoch, 1);
 }
 
 /* `lock` is asked for while others are held: is that order new? */
