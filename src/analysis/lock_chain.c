@@ -204,6 +204,8 @@ static double stretch_charge(struct lock_chain *chain, const struct stretch *str
 
 static void wait_charge(struct lock_chain *chain, const struct chain_wait *wait)
 {
+    if (locks_joins(chain->model, wait->process, wait->endpoint, wait->stack))
+        return;
     struct stretch stretch = {.waiter = wait, .weight = wait->weight, .links = 0, .visited = {wait->thread}};
     stretch_charge(chain, &stretch, wait, wait->begin_ns, wait->end_ns);
 }

@@ -169,6 +169,13 @@ static bool stack_joins(const struct stack *stack)
     return false;
 }
 
+bool locks_joins(const struct model *model, const struct model_process *process, uint32_t lock, uint32_t stack)
+{
+    const struct trace_endpoint *endpoint = trace_endpoint_find(process->trace, lock);
+    return endpoint && endpoint->kind == ENDPOINT_LOCK && lock_kind_of(endpoint) == LOCK_KIND_SEMAPHORE &&
+           stack_joins(symbols_stack(model->symbols, process->trace, stack, 0));
+}
+
 const struct lock_row *locks_waited(const struct model *model, const struct wait_row *row)
 {
     if (row->process->kernel || trace_call_category(row->call) != CALL_LOCK || row->count <= 0)
@@ -183,7 +190,7 @@ const struct lock_row *locks_waited(const struct model *model, const struct wait
     case LOCK_KIND_GIL:
         return lock;
     case LOCK_KIND_SEMAPHORE:
-        return lock->left && !stack_joins(model_row_stack(model, row)) ? lock : NULL;
+        return lock->left && !locks_joins(model, row->process, row->endpoint, row->stack) ? lock : NULL;
     default:
         return NULL;
     }

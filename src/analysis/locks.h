@@ -96,6 +96,9 @@ const struct lock_class *locks_class(const struct lock_table *table, const struc
    a barrier, a signal or the end of a thread. NULL otherwise. After lock_table_finish. */
 const struct lock_row *locks_waited(const struct model *model, const struct wait_row *row);
 
+/* Whether a wait for a semaphore was one for the end of a thread. */
+bool locks_joins(const struct model *model, const struct model_process *process, uint32_t lock, uint32_t stack);
+
 /* Fills the report's table; memory of `arena`. After lock_table_finish. */
 void locks_report(const struct model *model, struct report *report, struct arena *arena);
 

@@ -124,37 +124,37 @@ static const char *awaited_words(const struct finding *finding, const struct sha
     return call ? call : wait_class_name(share->class);
 }
 
+/* A lock whose owner waited for `class`; NULL: all waiters waited for that one itself. */
+static const char *chained_name(const struct problem *problem, const struct model *model,
+                                const struct lock_class *class)
+{
+    for (size_t i = 0; i < problem->count; i++) {
+        const struct chain_io *io = io_of(&problem->shares[i]);
+        for (size_t j = 0; j < io->cost_count; j++) {
+            const struct lock_row *lock = locks_find(&model->locks, io->row.process, io->costs[j].lock);
+            if (lock && locks_class(&model->locks, lock) != class)
+                return locks_class(&model->locks, lock)->name;
+        }
+    }
+    return NULL;
+}
+
 static void title_set(const struct problem *problem, const struct damage *damage, const struct lock_class *class,
-                      struct finding *finding, struct arena *arena)
+                      const char *chained, struct finding *finding, struct arena *arena)
 {
     const struct share *heaviest = problem_heaviest(problem);
     const struct frame *frame = heaviest->place.user ? heaviest->place.user : heaviest->place.driver;
     const char *where = frame ? words_function(frame, arena) : finding->thread.name;
     const char *awaited = awaited_words(finding, heaviest, arena);
     if (finding->severity == SEVERITY_ERROR)
-        finding->title = arena_format(arena, "%llu waits for %s took %s in all: %s has it and waits %s for %s",
-                                      (unsigned long long)round_whole(damage->count), class->name,
+        finding->title = arena_format(arena, "%llu waits for %s%s%s took %s in all: %s has %s and waits %s for %s",
+                                      (unsigned long long)round_whole(damage->count), chained ? chained : class->name,
+                                      chained ? " and " : "", chained ? class->name : "",
                                       words_duration(round_whole(damage->ns), arena), where,
-                                      words_duration(finding->total_ns, arena), awaited);
+                                      chained ? class->name : "it", words_duration(finding->total_ns, arena), awaited);
     else
         finding->title = arena_format(arena, "%s waits %s for %s while it holds %s", where,
                                       words_duration(finding->total_ns, arena), awaited, class->name);
-}
-
-/* The locks that were waited for, where the one who has the lock is not the one who is waited for directly. */
-static void chain_evidence(const struct problem *problem, const struct model *model, const struct lock_class *class,
-                           struct finding *finding)
-{
-    for (size_t i = 0; i < problem->count; i++) {
-        const struct chain_io *io = io_of(&problem->shares[i]);
-        for (size_t j = 0; j < io->cost_count; j++) {
-            const struct lock_row *lock = locks_find(&model->locks, io->row.process, io->costs[j].lock);
-            if (!lock || locks_class(&model->locks, lock) == class)
-                continue;
-            evidence_text(finding, "through", locks_class(&model->locks, lock)->name);
-            return;
-        }
-    }
 }
 
 static int cost_compare(const void *left, const void *right)
@@ -191,9 +191,10 @@ static void problem_find(const struct problem *problem, const struct damage *dam
     const struct lock_class *class = locks_class(&model->locks, damage->lock);
     struct finding *finding = problem_report(problem, &worst, rule_name, "holding the lock", findings);
     struct arena *arena = findings->arena;
+    const char *chained = chained_name(problem, model, class);
     double share = worst.counted_ns / (double)thread_life_ns(worst.thread);
     finding->severity = waited ? SEVERITY_ERROR : rule_severity(rule_name);
-    title_set(problem, damage, class, finding, arena);
+    title_set(problem, damage, class, chained, finding, arena);
     finding->remedy =
         "Do it before the lock is taken or after it is left: copy what is needed under the lock, leave it, "
         "wait, and take it again to store the result; or give each thread a connection of its own.";
@@ -206,7 +207,8 @@ static void problem_find(const struct problem *problem, const struct damage *dam
         evidence_text(finding, "worst_waiter", damage->worst->thread->name);
         evidence_ratio(finding, "worst_waiter_share", damage->worst_share);
     }
-    chain_evidence(problem, model, class, finding);
+    if (chained)
+        evidence_text(finding, "through", chained);
     problem_evidence(problem, model, finding, findings);
     waiters_report(problem, model, finding, arena);
 }

@@ -2,7 +2,8 @@
 /*
  * Threads that wait for one mutex, `ledger_lock`. With the argument "guilty" the owner keeps it for HOLD_MS in
  * slow_audit(), for which the others stand in line; with "innocent" each has a lock of its own and the owner does the
- * same work. What the waiters lost, by their own clocks, is printed: "waited_ns N" and "waits N".
+ * same work. Printed is what the waiters lost by their own clocks (waited_ns), how much of it they may have spent
+ * queueing for a CPU (queued_ns), and how often they waited (waits).
  *
  * Expected: guilty, lock-contention on ledger_lock whose owner is slow_audit; innocent, nothing.
  */
@@ -20,7 +21,7 @@ static pthread_mutex_t ledger_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t own_locks[WAITERS + 1];
 static pthread_barrier_t taken, done;
 static int shared = 1;
-static uint64_t waited[WAITERS];
+static uint64_t waited[WAITERS], queued[WAITERS];
 static volatile unsigned long sink;
 
 static uint64_t now(void)
@@ -28,6 +29,18 @@ static uint64_t now(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Time for which the thread was ready but had no CPU. */
+static uint64_t queued_now(void)
+{
+    unsigned long long ran, delay = 0;
+    FILE *file = fopen("/proc/thread-self/schedstat", "re");
+    if (file && fscanf(file, "%llu %llu", &ran, &delay) != 2)
+        delay = 0;
+    if (file)
+        fclose(file);
+    return delay;
 }
 
 static pthread_mutex_t *lock_of(int i)
@@ -50,10 +63,11 @@ static void *waiter(void *argument)
     int i = (int)(intptr_t)argument;
     for (int round = 0; round < ROUNDS; round++) {
         pthread_barrier_wait(&taken);
-        uint64_t begin = now();
+        uint64_t before = queued_now(), begin = now();
         pthread_mutex_lock(lock_of(i));
         waited[i] += now() - begin;
         pthread_mutex_unlock(lock_of(i));
+        queued[i] += queued_now() - before;
         pthread_barrier_wait(&done);
     }
     return NULL;
@@ -62,7 +76,7 @@ static void *waiter(void *argument)
 int main(int argc, char **argv)
 {
     pthread_t threads[WAITERS];
-    uint64_t total = 0;
+    uint64_t total = 0, queue = 0;
     shared = argc > 1 && strcmp(argv[1], "guilty") == 0;
     pthread_barrier_init(&taken, NULL, WAITERS + 1);
     pthread_barrier_init(&done, NULL, WAITERS + 1);
@@ -77,7 +91,9 @@ int main(int argc, char **argv)
     for (int i = 0; i < WAITERS; i++) {
         pthread_join(threads[i], NULL);
         total += waited[i];
+        queue += queued[i];
     }
-    printf("waited_ns %llu\nwaits %d\n", (unsigned long long)total, WAITERS * ROUNDS);
+    printf("waited_ns %llu\nqueued_ns %llu\nwaits %d\n", (unsigned long long)total, (unsigned long long)queue,
+           WAITERS * ROUNDS);
     return 0;
 }
