@@ -21,6 +21,7 @@
 
 #include "analysis/analysis.h"
 #include "trace/trace_builder.h"
+#include "trace/trace_locks.h"
 #include "trace/trace_talk.h"
 #include "wire/wire.h"
 
