@@ -11,6 +11,8 @@ CC := gcc
 CXX := g++
 CLANG ?= clang
 
+comma := ,
+
 ifeq ($(V),1)
 Q :=
 say = @:
@@ -44,25 +46,23 @@ TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lprotobuf-c -lz -lstdc++ -lm $(if $(fi
 # exceptions and cancellation pass through. It is preloaded, so it is never built with a sanitizer.
 SHIM_FLAGS := -fPIC -fvisibility=hidden -ftls-model=initial-exec -fexceptions -fasynchronous-unwind-tables \
     -U_FORTIFY_SOURCE -fno-plt
-comma := ,
 SHIM_MAP := $(wildcard src/capture/cprobe.map)
 SHIM_LDFLAGS := -shared -Wl,-soname,libcprobe.so -Wl,-z,relro -Wl,-z,now -Wl,--no-undefined \
     $(addprefix -Wl$(comma)--version-script=,$(SHIM_MAP))
 
 # What each folder may use; scripts/check-layers holds the #include lines to the same order.
-FOLDERS := base trace wire capture kernel analysis store report cli
+FOLDERS := base python jit trace wire capture kernel analysis store report cli
 USES_base := base
+USES_python := python
+USES_jit := jit
 USES_trace := trace base
 USES_wire := wire base
-USES_capture := capture wire trace base
-USES_kernel := kernel trace base
-USES_analysis := analysis wire trace base
+USES_capture := capture wire python trace base
+USES_kernel := kernel python jit trace base
+USES_analysis := analysis jit wire trace base
 USES_store := store $(USES_analysis)
 USES_report := report $(USES_analysis)
-USES_cli := cli report store kernel $(USES_analysis)
-
-# The linker takes a member of an archive for a weak reference only when it is told to.
-PARSERS := $(shell sed -n 's/^PROTOCOL(.*, \([a-z0-9]*\))$$/-Wl,-u,\1_parser/p' src/wire/protocols.def)
+USES_cli := cli report store kernel python $(USES_analysis)
 
 sources = $(filter-out %.bpf.c src/kernel/$(if $(filter 1,$(BPF)),programs_absent,programs).c,$(wildcard src/$(1)/*.c))
 objects = $(patsubst %.c,$(O)/obj/%.o,$(filter-out src/cli/main.c,$(call sources,$(1)))) $(MADE_$(1))
@@ -70,7 +70,7 @@ objects = $(patsubst %.c,$(O)/obj/%.o,$(filter-out src/cli/main.c,$(call sources
 MADE_report := $(O)/made/pprof.pb-c.o $(O)/made/page.o
 archives = $(patsubst %,$(O)/lib%.a,$(1))
 
-SHIM_SOURCES := $(call sources,base) $(call sources,capture) $(call sources,wire) $(filter-out src/trace/reader%,$(wildcard src/trace/writer*.c))
+SHIM_SOURCES := $(call sources,base) $(call sources,capture) $(call sources,python) $(call sources,wire) $(filter-out src/trace/reader%,$(wildcard src/trace/writer*.c))
 SHIM_OBJECTS := $(SHIM_SOURCES:%.c=$(O)/shim/%.o)
 
 UNIT_SOURCES := $(wildcard tests/unit/*/test_*.c)
@@ -87,7 +87,7 @@ PROGRAMS := $(PROGRAM_C:%.c=$(O)/%) $(PROGRAM_STATIC:%.static.c=$(O)/%) $(PROGRA
 BENCH_PROGRAMS := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/*.c))
 
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(O)/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_OBJECTS := $(patsubst %.c,$(O)/fuzz/%.o,$(foreach f,base trace wire analysis,$(call sources,$(f))))
+FUZZ_OBJECTS := $(patsubst %.c,$(O)/fuzz/%.o,$(foreach f,base jit trace wire analysis,$(call sources,$(f))))
 
 .PHONY: bpf-note all tests unit programs check lint demo fuzz bench install clean help cprobe libcprobe.so
 .DELETE_ON_ERROR:
@@ -158,7 +158,7 @@ $(foreach f,$(FOLDERS),$(eval $(call folder_archive,$(f))))
 
 $(O)/cprobe: $(O)/obj/src/cli/main.o $(call archives,$(USES_cli))
 	$(say) LINK $@
-	$(Q)$(CC) $(SANITIZE) -o $@ $(PARSERS) $^ $(TOOL_LIBS)
+	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(TOOL_LIBS)
 
 # A unit test links its own folder and those below it. libc stands before the archives, so that the recorder's own
 # definitions of recv and the like are not drawn into a test that only calls them.
@@ -166,7 +166,7 @@ define unit_folder
 $(O)/tests/unit/$(1)/test_%: $(O)/obj/tests/unit/$(1)/test_%.o $(UNIT_SUPPORT) $(call archives,$(sort trace $(USES_$(1))))
 	@mkdir -p $$(@D)
 	$(say) LINK $$@
-	$(Q)$(CC) $(SANITIZE) -pthread -o $$@ $(PARSERS) $$< $(UNIT_SUPPORT) -lcmocka -lc \
+	$(Q)$(CC) $(SANITIZE) -pthread -o $$@ $$< $(UNIT_SUPPORT) -lcmocka -lc \
 	    -Wl,--start-group $(call archives,$(sort trace $(USES_$(1)))) -Wl,--end-group $(TOOL_LIBS) -ldl $(UNIT_LIBS_$(1))
 endef
 UNIT_LIBS_capture := -lunwind -lunwind-x86_64
@@ -223,7 +223,7 @@ $(O)/fuzz/libfuzzed.a: $(FUZZ_OBJECTS)
 $(O)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(O)/fuzz/libfuzzed.a
 	@mkdir -p $(@D)
 	$(say) CLANG $<
-	$(Q)$(CLANG) $(COMMON) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(PARSERS) $< \
+	$(Q)$(CLANG) $(COMMON) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
 	    $(O)/fuzz/libfuzzed.a $(TOOL_LIBS)
 
 fuzz: $(FUZZ_TARGETS)

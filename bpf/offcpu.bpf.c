@@ -17,6 +17,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "clock.bpf.h"
 #include "compat.bpf.h"
 #include "offcpu.h"
 
@@ -56,17 +57,19 @@ struct call {
 struct thread {
     __u32 run, number; /* struct offcpu_head; 0: not given yet */
 
-    /* Of these, those that are not 0 say what it does now, and since when. */
+    /* Of these, those that are not 0 say what it does now, and since when, by the scheduler's clock (clock.bpf.h). */
     __u64 on_ns;    /* it has a CPU */
     __u64 off_ns;   /* it waits */
-    __u64 wake_ns;  /* it is ready: it was woken, or created */
+    __u64 wake_ns;  /* it is ready: it was created, or woken (where the kernel does not know how long it queues) */
     __u64 ready_ns; /* it is ready: it had to give its CPU up */
 
-    __s64 credit; /* blocked time until the next recorded wait; 0: not drawn yet */
+    __u64 queued_ns; /* for how long it had queued for CPUs when the wait began */
+    __s64 credit;    /* blocked time until the next recorded wait; 0: not drawn yet */
     __u32 waker_tid;
     __u32 sequence;
     __u16 flags;
-    bool disk; /* the kernel counts the wait as one for a disk */
+    bool woken; /* the wait is over */
+    bool disk;  /* the kernel counts the wait as one for a disk */
     bool stack_wanted;
     bool evicted; /* some of its totals are in the map */
     __u8 call_oldest;
@@ -228,6 +231,8 @@ static struct offcpu_stack *stack_begin(struct task_struct *task, const struct t
     return record;
 }
 
+#include "python.bpf.h"
+
 static int stack_on_return(struct bpf_map *map, void *key, void *value)
 {
     struct task_struct *task = bpf_get_current_task_btf();
@@ -235,6 +240,7 @@ static int stack_on_return(struct bpf_map *map, void *key, void *value)
     if (!thread || !thread->stack_wanted)
         return 0;
     thread->stack_wanted = false;
+    python_write(PYTHON_SLEEPABLE, task, thread, thread->sequence);
     struct offcpu_stack *record = stack_begin(task, thread, thread->sequence++);
     if (!record)
         return 0;
@@ -273,6 +279,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
     if (!thread || !thread->stack_wanted)
         return 0;
     thread->stack_wanted = false;
+    python_write(PYTHON_NOW, task, thread, thread->sequence);
     struct offcpu_stack *record = stack_begin(task, thread, thread->sequence++);
     if (!record)
         return 0;
@@ -389,7 +396,7 @@ static bool wait_write(struct task_struct *task, struct thread *thread, __s32 sy
         lose(OFFCPU_LOST_WAITS);
         return false;
     }
-    head_fill(&wait->head, OFFCPU_WAIT, task, thread, thread->off_ns);
+    head_fill(&wait->head, OFFCPU_WAIT, task, thread, clock_monotonic(thread->off_ns));
     wait->blocked_ns = blocked;
     wait->runqueue_ns = runqueue;
     wait->sequence = thread->sequence;
@@ -418,8 +425,12 @@ static __s32 syscall_of(struct task_struct *task)
 static void wait_begin(struct task_struct *task, struct thread *thread, __u64 now)
 {
     thread->off_ns = now;
+    thread->wake_ns = 0;
+    thread->woken = false;
     thread->waker_tid = 0;
     thread->flags = 0;
+    if (delay_is_known())
+        thread->queued_ns = queued_until(task, now);
     thread->disk = BPF_CORE_READ_BITFIELD(task, in_iowait);
 }
 
@@ -431,17 +442,32 @@ static void wait_add(struct task_struct *task, struct thread *thread, __s32 sysc
     total_add(task, thread, syscall, blocked, runqueue);
 }
 
+/* How much of the wait until now was queueing for a CPU. */
+static __u64 wait_queued(const struct task_struct *task, const struct thread *thread, __u64 now)
+{
+    __u64 all = now - thread->off_ns, queued = 0;
+    if (delay_is_known())
+        queued = queued_until(task, now) - thread->queued_ns;
+    else if (thread->wake_ns)
+        queued = now - thread->wake_ns;
+    return queued < all ? queued : all;
+}
+
 static void wait_end(struct task_struct *task, struct thread *thread, __u64 now)
 {
-    __u64 woken = thread->wake_ns ? thread->wake_ns : now;
-    __u64 blocked = woken - thread->off_ns, runqueue = now - woken;
+    __u64 runqueue = wait_queued(task, thread, now);
+    __u64 blocked = now - thread->off_ns - runqueue;
     __s32 syscall = syscall_of(task);
 
     wait_add(task, thread, syscall, blocked, runqueue);
-    if (wait_chosen(thread, blocked + runqueue) && wait_write(task, thread, syscall, blocked, runqueue))
+    if (!wait_chosen(thread, blocked + runqueue)) {
+        thread->off_ns = 0;
+        return;
+    }
+    clock_measure(now);
+    if (wait_write(task, thread, syscall, blocked, runqueue))
         stack_want(task, thread);
     thread->off_ns = 0;
-    thread->wake_ns = 0;
 }
 
 static void thread_leaves(struct task_struct *task, struct thread *thread, bool preempted, bool ready, __u64 now)
@@ -474,15 +500,15 @@ static void thread_comes(struct task_struct *task, struct thread *thread, __u64 
 SEC("tp_btf/sched_switch")
 int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)
 {
-    __u64 now = 0;
-    struct thread *thread = thread_find(prev);
-    if (thread) {
-        now = bpf_ktime_get_ns();
-        thread_leaves(prev, thread, preempt, preempt || !prev_state, now);
-    }
+    struct thread *thread;
+    if (!clock_measured)
+        clock_measure(clock_of_switch(next));
+    thread = thread_find(prev);
+    if (thread)
+        thread_leaves(prev, thread, preempt, preempt || !prev_state, clock_of_switch(prev));
     thread = thread_find(next);
     if (thread)
-        thread_comes(next, thread, now ? now : bpf_ktime_get_ns());
+        thread_comes(next, thread, clock_of_switch(next));
     return 0;
 }
 
@@ -496,10 +522,12 @@ SEC("tp_btf/sched_waking")
 int BPF_PROG(sched_waking, struct task_struct *task)
 {
     struct thread *thread = thread_find(task);
-    if (!thread || !thread->off_ns || thread->wake_ns)
+    if (!thread || !thread->off_ns || thread->woken)
         return 0;
     struct interrupts *here = interrupts_here();
-    thread->wake_ns = bpf_ktime_get_ns();
+    thread->woken = true;
+    if (!delay_is_known())
+        thread->wake_ns = clock_now();
     thread->waker_tid = (__u32)bpf_get_current_pid_tgid();
     if (!thread->waker_tid || (here && here->hard)) {
         thread->waker_tid = 0;
@@ -550,8 +578,8 @@ static void sched_write(struct task_struct *task, const struct thread *thread, _
         lose(OFFCPU_LOST_TOTALS);
         return;
     }
-    head_fill(&sched->head, OFFCPU_SCHED, task, thread, now);
-    sched->begin_ns = thread->begin_ns;
+    head_fill(&sched->head, OFFCPU_SCHED, task, thread, clock_monotonic(now));
+    sched->begin_ns = clock_monotonic(thread->begin_ns);
     sched->oncpu_ns = thread->oncpu_ns;
     sched->blocked_ns = thread->blocked_ns;
     sched->runqueue_ns = thread->runqueue_ns;
@@ -585,11 +613,11 @@ static void call_write(struct task_struct *task, struct thread *thread, struct c
 /* Hands out what was added up: the thread's or the recording's end. */
 static void thread_write(struct task_struct *task, struct thread *thread, __u64 now)
 {
-    __u64 woken = thread->wake_ns ? thread->wake_ns : now;
+    __u64 queued = thread->off_ns ? wait_queued(task, thread, now) : 0;
     if (thread->on_ns)
         thread->oncpu_ns += now - thread->on_ns;
     else if (thread->off_ns)
-        wait_add(task, thread, syscall_of(task), woken - thread->off_ns, now - woken);
+        wait_add(task, thread, syscall_of(task), now - thread->off_ns - queued, queued);
     else if (thread->ready_ns)
         thread->preempted_ns += now - thread->ready_ns;
     else if (thread->wake_ns)
@@ -619,10 +647,12 @@ int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct 
     }
     if (created->number) /* the iterator was faster */
         return 0;
-    created->wake_ns = bpf_ktime_get_ns();
+    created->wake_ns = clock_now();
     thread_begin(created, child->tgid == parent->tgid ? creator->run : run_new(), created->wake_ns);
-    if (child->tgid != parent->tgid)
+    if (child->tgid != parent->tgid) {
+        python_fork(creator->run, created->run);
         head_write(OFFCPU_FORK, child, created, parent->tgid, BPF_RB_FORCE_WAKEUP);
+    }
     return 0;
 }
 
@@ -632,7 +662,7 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, pid_t old_pid, struct
     struct thread *thread = thread_find(task);
     if (!thread)
         return 0;
-    __u64 now = bpf_ktime_get_ns();
+    __u64 now = clock_now();
     __u32 before = thread->run;
     thread_write(task, thread, now);
     __builtin_memset(&thread->begin_ns, 0, sizeof(*thread) - __builtin_offsetof(struct thread, begin_ns));
@@ -652,7 +682,7 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
         return 0;
     if (has_task_work)
         bpf_map_delete_elem(&works, &tid);
-    thread_write(task, thread, bpf_ktime_get_ns());
+    thread_write(task, thread, clock_now());
     head_write(OFFCPU_EXIT, task, thread, 0, BPF_RB_NO_WAKEUP);
     bpf_task_storage_delete(&threads, task); /* a zombie waits for its parent: that is no wait of its own */
     return 0;
@@ -671,7 +701,7 @@ static void thread_seed(struct task_struct *task)
         lose(OFFCPU_LOST_WAITS);
         return;
     }
-    __u64 now = bpf_ktime_get_ns();
+    __u64 now = clock_now();
     thread_begin(thread, *run, now);
     if (thread->on_ns || thread->off_ns || thread->ready_ns)
         return; /* a switch was faster */
@@ -692,13 +722,14 @@ static void thread_finish(struct task_struct *task)
     struct thread *thread = thread_find(task);
     if (!thread)
         return;
-    __u64 now = bpf_ktime_get_ns();
+    __u64 now = clock_now();
     thread_write(task, thread, now);
-    if (!thread->off_ns || thread->wake_ns)
+    if (!thread->off_ns || thread->woken)
         return;
     thread->flags |= OFFCPU_UNFINISHED;
     if (!wait_write(task, thread, syscall_of(task), now - thread->off_ns, 0))
         return;
+    python_write(PYTHON_OTHER_TASK, task, thread, thread->sequence);
     struct offcpu_stack *record = stack_begin(task, thread, thread->sequence);
     if (!record)
         return;

@@ -16,13 +16,14 @@
 #define OFFCPU_HIST 36 /* bucket i: [2^i, 2^(i+1)) ns; the last one holds all longer waits */
 
 enum offcpu_record_kind {
-    OFFCPU_WAIT = 1,  /* a wait has ended and is worth recording */
-    OFFCPU_STACK = 2, /* the user stack of the thread's waits with the same `sequence` */
-    OFFCPU_FORK = 3,  /* `pid` is a new process, child of `other` */
-    OFFCPU_EXEC = 4,  /* `pid` runs another program from here on; `other` was its run until then */
-    OFFCPU_EXIT = 5,  /* thread `tid` has ended */
-    OFFCPU_TOTAL = 6, /* totals of a thread in one system call; its others may be in the map `totals` */
-    OFFCPU_SCHED = 7, /* where a thread's time went, until now */
+    OFFCPU_WAIT = 1,   /* a wait has ended and is worth recording */
+    OFFCPU_STACK = 2,  /* the user stack of the thread's waits with the same `sequence` */
+    OFFCPU_FORK = 3,   /* `pid` is a new process, child of `other` */
+    OFFCPU_EXEC = 4,   /* `pid` runs another program from here on; `other` was its run until then */
+    OFFCPU_EXIT = 5,   /* thread `tid` has ended */
+    OFFCPU_PYTHON = 6, /* python.h */
+    OFFCPU_TOTAL = 7,  /* totals of a thread in one system call; its others may be in the map `totals` */
+    OFFCPU_SCHED = 8,  /* where a thread's time went, until now */
 };
 
 /* offcpu_wait.flags */

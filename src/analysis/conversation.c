@@ -7,12 +7,6 @@
 
 #define ADDRESS_SIZE 128
 
-static const char *const names[WIRE_PROTOCOLS] = {
-#define PROTOCOL(ID, number, name) [number] = #name,
-#include "wire/protocols.def"
-#undef PROTOCOL
-};
-
 static const struct {
     const char *title, *asked;
 } words[WIRE_PROTOCOLS] = {
@@ -20,11 +14,6 @@ static const struct {
 #include "analysis/protocol_words.def"
 #undef WORDS
 };
-
-const char *protocol_name(uint16_t protocol)
-{
-    return protocol < ARRAY_SIZE(names) && names[protocol] ? names[protocol] : "unknown";
-}
 
 const char *protocol_title(uint16_t protocol)
 {

@@ -10,8 +10,6 @@
 #include "trace/reader.h"
 #include "wire/wire.h"
 
-/* "mysql", as policies write it; "unknown". Static. */
-const char *protocol_name(uint16_t protocol);
 /* "MySQL"; NULL for a protocol that is unknown. Static. */
 const char *protocol_title(uint16_t protocol);
 /* What is sent in it: "query", "command", "request". Static. */

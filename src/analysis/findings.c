@@ -63,6 +63,11 @@ void evidence_ratio(struct finding *finding, const char *key, double value)
     evidence_add(finding, (struct evidence){.key = key, .type = EVIDENCE_RATIO, .ratio = value});
 }
 
+void evidence_number(struct finding *finding, const char *key, double value)
+{
+    evidence_add(finding, (struct evidence){.key = key, .type = EVIDENCE_NUMBER, .ratio = value});
+}
+
 void evidence_text(struct finding *finding, const char *key, const char *value)
 {
     evidence_add(finding, (struct evidence){.key = key, .type = EVIDENCE_STRING, .string = value});
@@ -100,7 +105,7 @@ static void peer_name(struct peer *peer, const struct trace *trace, const struct
 {
     if (endpoint->kind != ENDPOINT_INET && endpoint->kind != ENDPOINT_INET6 && endpoint->kind != ENDPOINT_UNIX)
         return;
-    peer->protocol = protocol_name((uint16_t)conversation_protocol(trace, endpoint->id, &peer->tls));
+    peer->protocol = wire_protocol_name(conversation_protocol(trace, endpoint->id, &peer->tls));
     if (endpoint->kind != ENDPOINT_UNIX)
         peer->name = conversation_host(trace, endpoint->id, endpoint->text);
 }

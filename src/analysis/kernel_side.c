@@ -142,8 +142,10 @@ double kernel_side_weight(const struct kernel_side *side, const struct model_thr
     struct call_search search = {side, thread, event->syscall};
     double weight = weight_of(event);
     uint32_t item = profile_index_find(&side->call_index, call_hash(thread, event->syscall), call_equal, &search);
-    const struct kernel_call *call = item != UINT32_MAX ? &side->calls[item] : NULL;
-    double exact = call ? (double)call->exact_ns : 0;
+    if (item == UINT32_MAX)
+        return weight;
+    const struct kernel_call *call = &side->calls[item];
+    double exact = (double)call->exact_ns;
     if (exact <= 0 || call->certain_ns + call->chance_ns <= 0)
         return weight;
     bool overwritten = side->process->source->info->lost[TRACE_LOST_OVERWRITTEN] > 0;

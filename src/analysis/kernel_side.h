@@ -12,8 +12,9 @@
  *   kernel's weights      calibrated, per thread and system call, to the kernel's own exact totals (event_syscall):
  * those of samples that were taken by chance; a wait that is always recorded stands for itself
  *
- * A short wait whose stack was lost and that lies in no recorded wait is taken for one of the recorder's calls, so that
- * nothing counts twice.
+ * A call that never came back to the recorder is in none of its counters: the kernel's wait stands for it. A short wait
+ * whose stack was lost and that lies in no recorded wait is taken for one of the recorder's calls, so that nothing
+ * counts twice.
  */
 #ifndef CPROBE_ANALYSIS_KERNEL_SIDE_H
 #define CPROBE_ANALYSIS_KERNEL_SIDE_H

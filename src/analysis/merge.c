@@ -117,15 +117,16 @@ static bool inside_was_on(const struct model_process *inside, uint64_t time_ns)
 }
 
 /* A call that the recorder timed, although no recorded wait says so: too short to be sampled, or overwritten since.
-   What never ended the recorder has not counted. */
+   What never came back to it, because the recording or the thread ended, it has not counted. */
 static bool was_counted(const struct kernel_side *side, const struct kernel_stack *stack,
                         const struct event_offcpu *event)
 {
     if (!side->inside || (event->flags & OFFCPU_FLAG_UNFINISHED) || !inside_was_on(side->inside, event->header.time_ns))
         return false;
-    if (!stack->known)
-        return event->duration_ns + event->runqueue_ns < side->inside->source->info->sample_mean_ns;
-    return stack->hooked;
+    const struct trace_info *info = side->inside->source->info;
+    bool chance = event->duration_ns + event->runqueue_ns < info->sample_mean_ns;
+    bool lost = info->lost[TRACE_LOST_OVERWRITTEN] > 0 || info->lost[TRACE_LOST_RING_FULL] > 0;
+    return stack->known ? stack->hooked && (chance || lost) : chance;
 }
 
 /* The stack comes from the place in which the thread's loop waits for events. */

@@ -35,11 +35,30 @@ static bool name_is(const char *name, const char *comm)
     return strcmp(name, comm) == 0 || (strlen(comm) == COMM_LENGTH && strncmp(name, comm, COMM_LENGTH) == 0);
 }
 
+/* "celery" of "python3 -m celery worker"; NULL: no such call. */
+static const char *module_name(const char *program, const char *cmdline, struct arena *arena)
+{
+    const char *argument = cmdline;
+    if (strncmp(program, "python", strlen("python")) != 0)
+        return NULL;
+    for (size_t i = 0; i < NAME_ARGUMENTS; i++) { /* the interpreter, then its options */
+        argument += strcspn(argument, " ");
+        argument += strspn(argument, " ");
+        if (strncmp(argument, "-m ", 3) == 0)
+            return arena_format(arena, "%.*s", (int)strcspn(argument + 3, " "), argument + 3);
+        if (argument[0] != '-')
+            return NULL;
+    }
+    return NULL;
+}
+
 /* The kernel's name of a process is that of the link or script that was called, cut to 15 bytes; the arguments have it
    whole. (Later the program, or the thread that forked, may have set another.) */
 static const char *process_name(const struct trace_info *info, const char *program, struct arena *arena)
 {
-    const char *argument = info->cmdline;
+    const char *argument = info->cmdline, *module = module_name(program, info->cmdline, arena);
+    if (module)
+        return module;
     if (name_is(program, info->comm))
         return program;
     for (size_t i = 0; i < NAME_ARGUMENTS && *argument; i++) {
@@ -110,6 +129,14 @@ static struct model_thread *thread_inside(struct model_process *inside, const st
     return NULL;
 }
 
+/* Where a process hangs, or was killed, the recorder inside it has seen nothing since its last call; the kernel has. */
+static void life_extend(struct model_thread *thread, const struct model_thread *sleeper)
+{
+    uint64_t end = sleeper->source->slot->end_ns ? sleeper->source->slot->end_ns : sleeper->process->end_ns;
+    if (!thread->process->source->info->ended && thread->source->slot->end_ns == 0)
+        thread->last_ns = later(thread->last_ns, end);
+}
+
 static void kernel_read(struct model *model, struct model_process *process)
 {
     if (process->source->info->origin != TRACE_ORIGIN_KERNEL)
@@ -121,8 +148,12 @@ static void kernel_read(struct model *model, struct model_process *process)
         return;
     }
     inside->beside = process;
-    for (size_t i = 0; i < process->thread_count; i++)
-        process->threads[i].inside = thread_inside(inside, &process->threads[i]);
+    for (size_t i = 0; i < process->thread_count; i++) {
+        struct model_thread *thread = &process->threads[i];
+        thread->inside = thread_inside(inside, thread);
+        if (thread->inside)
+            life_extend(thread->inside, thread);
+    }
 }
 
 struct model *model_new(struct session *session, struct symbols *symbols, const struct analysis_options *options,

@@ -16,8 +16,11 @@ struct analysis_options {
 #define OPTION(field, key, type, value, minimum, maximum, description) OPTION_FIELD_##type field;
 #include "analysis/options.def"
 #undef OPTION
+    const struct policy *policy;    /* which peers are expected (rule unexpected-connect); NULL: any. Not owned */
     uint64_t started_since_real_ns; /* leave out recordings that began earlier (CLOCK_REALTIME); 0: take all */
 };
+
+struct policy;
 
 enum option_type { OPTION_DURATION, OPTION_COUNT, OPTION_RATIO };
 

@@ -9,7 +9,7 @@
 
 uint64_t operation_hash(uint64_t hash, const struct trace_operation *operation)
 {
-    hash = place_hash_text(hash, protocol_name(operation->protocol));
+    hash = place_hash_text(hash, wire_protocol_name((enum wire_protocol)operation->protocol));
     return place_hash_text(place_hash_text(hash, operation->verb), operation->text);
 }
 

@@ -122,7 +122,7 @@ static const char *endpoint_text(const struct model_process *process, uint32_t i
     const struct trace_endpoint *endpoint = model_endpoint(process, id);
     const struct peer *peer = peer_of(process, id, arena);
     if (peer && asked)
-        return arena_format(arena, "[%s %s %s]", protocol_name(asked->protocol), peer->address,
+        return arena_format(arena, "[%s %s %s]", wire_protocol_name((enum wire_protocol)asked->protocol), peer->address,
                             operation_words(asked, arena));
     if (peer && strcmp(peer->protocol, "unknown") != 0)
         return arena_format(arena, "[%s %s]", peer->protocol, peer->address);

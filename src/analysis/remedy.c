@@ -27,7 +27,8 @@ static bool module_fits(const struct share *share, const char *pattern)
     if (strcmp(pattern, "*") == 0)
         return true;
     if (pattern[0] == '@')
-        return share->operation && strcmp(pattern + 1, protocol_name(share->operation->protocol)) == 0;
+        return share->operation &&
+               strcmp(pattern + 1, wire_protocol_name((enum wire_protocol)share->operation->protocol)) == 0;
     for (size_t i = 0; i < share->stack->count; i++) {
         const struct frame *frame = &share->stack->frames[i];
         if (frame_origin(frame, program) == ORIGIN_DRIVER && fnmatch(pattern, frame->module, 0) == 0)

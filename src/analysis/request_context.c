@@ -59,7 +59,7 @@ struct request_context context_of(const struct trace *trace, uint32_t serving, c
     if (!operation)
         return (struct request_context){.name = NULL};
     bool http = operation->protocol == WIRE_HTTP || operation->protocol == WIRE_HTTP2;
-    return (struct request_context){http ? "http" : protocol_name(operation->protocol),
+    return (struct request_context){http ? "http" : wire_protocol_name((enum wire_protocol)operation->protocol),
                                     operation_words(operation, arena), false, 0};
 }
 
@@ -81,6 +81,12 @@ void context_tally_add(struct context_tally *tally, const struct request_context
     }
     tally->list = memory_grow(tally->list, tally->count, &tally->capacity, sizeof(*tally->list));
     tally->list[tally->count++] = (struct context_weight){*context, weight};
+}
+
+void context_tally_join(struct context_tally *tally, const struct context_tally *other)
+{
+    for (size_t i = 0; i < other->count; i++)
+        context_tally_add(tally, &other->list[i].context, other->list[i].weight);
 }
 
 struct request_context context_tally_heaviest(const struct context_tally *tally)

@@ -22,6 +22,7 @@ struct context_tally {
 };
 
 void context_tally_add(struct context_tally *tally, const struct request_context *context, double weight);
+void context_tally_join(struct context_tally *tally, const struct context_tally *other);
 /* The one with most weight, `others` set; name NULL: none is known. */
 struct request_context context_tally_heaviest(const struct context_tally *tally);
 void context_tally_free(struct context_tally *tally);

@@ -13,6 +13,7 @@
 #include "analysis/pylines.h"
 #include "analysis/pymodule.h"
 #include "analysis/symbols_class.h"
+#include "analysis/symbols_generated.h"
 #include "analysis/symbols_module.h"
 #include "analysis/symbols_pool.h"
 #include "analysis/symbols_stack.h"
@@ -25,7 +26,8 @@ struct context {
     const struct trace *trace;
     uint64_t start_mono_ns;
     uint32_t pid, exec_generation;
-    struct symbols_map stacks; /* struct stack by (stack id, call) */
+    struct symbols_map stacks;           /* struct stack by (stack id, call) */
+    struct symbols_generated *generated; /* NULL: not asked for yet */
 };
 
 /* What is known of a Python source file. */
@@ -76,6 +78,7 @@ void symbols_free(struct symbols *s)
     for (struct context *c = s->contexts, *next; c; c = next) {
         next = c->next;
         symbols_map_free(&c->stacks, stack_free);
+        symbols_generated_free(c->generated);
         free(c);
     }
     symbols_map_free(&s->modules, module_free);
@@ -160,6 +163,21 @@ static const struct symbols_native *kernel_find(struct symbols *s, const struct 
     return &f->native;
 }
 
+/* The name that the trace has for `pc`, or else the process's perf map, where it is still at hand; NULL: neither. */
+static const char *recorded_name(struct symbols *s, const struct trace *t, const struct trace_module *tm, uint64_t pc,
+                                 uint32_t generation)
+{
+    const struct trace_symbol *symbol = trace_symbol_find(t, pc, generation);
+    if (symbol && (!tm || symbol->loaded >= tm->loaded))
+        return symbol->name;
+    struct context *c = tm ? NULL : context_find(s, t);
+    if (!c)
+        return NULL;
+    if (!c->generated)
+        c->generated = symbols_generated_new(t);
+    return c->generated ? symbols_generated_find(c->generated, pc) : NULL;
+}
+
 /* A return address lies behind the call, perhaps already in the next line or function. NULL: no memory. */
 static const struct symbols_native *native_find(struct symbols *s, const struct trace *t, uint64_t pc, bool exact,
                                                 uint32_t generation)
@@ -171,6 +189,9 @@ static const struct symbols_native *native_find(struct symbols *s, const struct 
     struct symbols_module *module = module_find(s, tm);
     if (!module)
         return NULL;
+    const char *name = recorded_name(s, t, tm, at, generation);
+    if (name)
+        return symbols_module_named(module, name);
     bool warned = symbols_module_warning(module);
     const struct symbols_native *native = symbols_module_resolve(module, tm ? at - tm->bias : at);
     if (!warned)

@@ -153,6 +153,18 @@ bool symbols_class_telling(const char *function)
     return !strstr(function, "vectorcall");
 }
 
+bool symbols_class_generated(const char *name)
+{
+    static const char *const OWN[] = {"java",  "Ljava/", "javax", "Ljavax/",  "jdk.",
+                                      "Ljdk/", "sun.",   "Lsun/", "com.sun.", "Lcom/sun/"};
+    if (strstr(name, " node:") || strstr(name, "/node_modules/"))
+        return false;
+    for (size_t i = 0; i < COUNT(OWN); i++)
+        if (begins_with(name, OWN[i]))
+            return false;
+    return strstr(name, " /") || strstr(name, " file:") || strstr(name, "::");
+}
+
 bool symbols_class_eval(const char *function)
 {
     return !strcmp(function, "_PyEval_EvalFrameDefault");

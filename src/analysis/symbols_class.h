@@ -21,6 +21,10 @@ const char *symbols_class_base(const char *path);
    that only pass calls on (_PyObject_Vectorcall, slot_tp_call) and for addresses without name. */
 bool symbols_class_telling(const char *function);
 
+/* True for the name of a generated function that the user wrote, as V8 ("JS:*handler /srv/app.js:3:1") and Java
+   ("Lcom/shop/View;::get") name them: not for their own libraries, nor for interpreters and stubs. */
+bool symbols_class_generated(const char *name);
+
 /* True for the C function that executes Python code. */
 bool symbols_class_eval(const char *function);
 

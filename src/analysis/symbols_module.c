@@ -32,6 +32,7 @@ struct symbols_module {
     struct symbols_lines *lines; /* NULL: no lines */
     const char *warning;
     struct symbols_map natives; /* struct symbols_native by address */
+    struct symbols_map named;   /* struct symbols_native by the pool's copy of the symbol */
 };
 
 static void native_free(void *value)
@@ -70,6 +71,7 @@ void symbols_module_free(struct symbols_module *module)
     if (!module)
         return;
     symbols_map_free(&module->natives, native_free);
+    symbols_map_free(&module->named, native_free);
     symbols_lines_free(module->lines);
     symbols_table_free(module->table);
     symbols_file_close(&module->file);
@@ -189,6 +191,42 @@ const struct symbols_native *symbols_module_resolve(struct symbols_module *modul
     module_open(module);
     native = native_new(module, address);
     if (native && symbols_map_add(&module->natives, address, 0, native)) {
+        native_free(native);
+        return NULL;
+    }
+    return native;
+}
+
+static bool named_fill(struct symbols_module *module, struct symbols_native *native, const char *symbol)
+{
+    bool generated = module->traits & MODULE_VIRTUAL;
+    struct frame frame = {
+        .kind = FRAME_NATIVE,
+        .function = generated ? symbol : source_name(module, symbol),
+        .module = module->name,
+        .system = generated ? !symbols_class_generated(symbol) : module->traits & MODULE_SYSTEM,
+    };
+    if (!frame.function)
+        return false;
+    native->frames[0] = frame;
+    native->traits = module->traits;
+    native->eval = !generated && symbols_class_eval(frame.function);
+    return true;
+}
+
+const struct symbols_native *symbols_module_named(struct symbols_module *module, const char *symbol)
+{
+    const char *key = symbols_pool_string(module->pool, symbol);
+    struct symbols_native *native = key ? symbols_map_find(&module->named, (uintptr_t)key, 0) : NULL;
+    if (native || !key)
+        return native;
+    native = calloc(1, sizeof(*native));
+    if (!native)
+        return NULL;
+    native->count = 1;
+    native->frames = calloc(1, sizeof(*native->frames));
+    if (!native->frames || !named_fill(module, native, key) ||
+        symbols_map_add(&module->named, (uintptr_t)key, 0, native)) {
         native_free(native);
         return NULL;
     }

@@ -21,6 +21,10 @@ void symbols_module_free(struct symbols_module *module);
  */
 const struct symbols_native *symbols_module_resolve(struct symbols_module *module, uint64_t address);
 
+/* The function that a trace names `symbol` (generated code, or a symbol of the file as it was), without opening the
+   file. Cached likewise. NULL: no memory. */
+const struct symbols_native *symbols_module_named(struct symbols_module *module, const char *symbol);
+
 /* A sentence for the user about why the module's functions have no names; NULL: none (yet). */
 const char *symbols_module_warning(const struct symbols_module *module);
 

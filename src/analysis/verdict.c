@@ -90,12 +90,13 @@ static const char *sentence_starved(const struct tally *tally, struct arena *are
 {
     const struct loop *loop = tally->least_idle;
     if (loop->runnable_known)
-        return arena_format(
-            arena,
-            "%s could have run, but waited for a CPU %s of its time (on CPU %s, idle %s): other threads "
-            "or processes had the CPUs, or a limit of its control group was reached.",
-            loop_name(loop, arena), words_share(part(loop->runnable_ns, loop), arena),
-            words_share(part(loop->oncpu_ns, loop), arena), words_share(part(loop->idle_ns, loop), arena));
+        return arena_format(arena,
+                            "No CPU to be had: %s could have run, but waited for a CPU %s of its time (on CPU %s, idle "
+                            "%s): other threads "
+                            "or processes had the CPUs, or a limit of its control group was reached.",
+                            loop_name(loop, arena), words_share(part(loop->runnable_ns, loop), arena),
+                            words_share(part(loop->oncpu_ns, loop), arena),
+                            words_share(part(loop->idle_ns, loop), arena));
     return arena_format(
         arena,
         "%s is idle %s of its time and on CPU %s, and waits in no recorded call for the rest: look for a "

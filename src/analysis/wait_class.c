@@ -71,7 +71,7 @@ const char *wait_class_name(enum wait_class class)
 bool wait_is_page_cache(const struct wait_row *row)
 {
     static const char *const flushes[] = {"fsync", "fdatasync", "syncfs", "msync", "sync_file_range", NULL};
-    return row->class == CLASS_FILE && !call_is_one_of(row->call, flushes);
+    return row->class == CLASS_MEMORY || (row->class == CLASS_FILE && !call_is_one_of(row->call, flushes));
 }
 
 bool wait_is_spawn(const struct wait_row *row)

@@ -28,7 +28,7 @@ void wait_classify(struct wait_row *row, struct symbols *symbols);
 
 const char *wait_class_name(enum wait_class class); /* "io", "sleep", … */
 
-/* Reads and writes of regular files without a flush to disk: mostly copies from and to memory. */
+/* Reads and writes of regular files without a flush to disk, and page faults: mostly copies from and to memory. */
 bool wait_is_page_cache(const struct wait_row *row);
 /* Making a process: mostly CPU time spent copying page tables. */
 bool wait_is_spawn(const struct wait_row *row);

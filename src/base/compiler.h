@@ -14,6 +14,7 @@
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define NOINLINE __attribute__((noinline))
 #define COLD __attribute__((cold, noinline))
+#define FALLTHROUGH __attribute__((fallthrough))
 
 /* The recorder's thread-local state: no call to __tls_get_addr, which may allocate. */
 #define TLS_INITIAL_EXEC __thread __attribute__((tls_model("initial-exec")))

@@ -9,10 +9,14 @@
 #include <sys/stat.h>
 
 #include "base/sys.h"
+#include "capture/connecting.h"
+#include "capture/conversation.h"
 #include "capture/endpoint.h"
+#include "capture/fdlearn.h"
 #include "capture/put.h"
 #include "capture/recorder.h"
 #include "capture/thread.h"
+#include "capture/traffic.h"
 
 #define TABLE_MAX (1u << 20)
 
@@ -71,6 +75,7 @@ static void entry_set(struct fd_entry *e, enum endpoint_kind kind, uint16_t flag
     e->server = 0;
     e->epoll = -1;
     e->watched = 0;
+    e->conversation = e->connecting = 0;
     store_relaxed(&e->endpoint, endpoint);
     store_release(&e->flags, (uint16_t)(FD_KNOWN | flags));
 }
@@ -79,57 +84,6 @@ static void entry_set(struct fd_entry *e, enum endpoint_kind kind, uint16_t flag
 static uint32_t kind_endpoint(enum endpoint_kind kind)
 {
     return kind == ENDPOINT_SOCKET ? 0 : endpoint_intern(kind, ROLE_NONE, "", 0, 0);
-}
-
-/* readlink of /proc/self/fd/FD */
-static long fd_readlink(int fd, char *out, size_t size)
-{
-    char link[40];
-    put_unsigned(put_text(link, "/proc/self/fd/"), (uint32_t)fd, 10);
-    return sys_readlink(link, out, size);
-}
-
-static enum endpoint_kind kind_of_anonymous(int fd)
-{
-    static const struct {
-        const char *text;
-        enum endpoint_kind kind;
-    } kinds[] = {
-        {"anon_inode:[eventfd]", ENDPOINT_EVENTFD},
-        {"anon_inode:[timerfd]", ENDPOINT_TIMERFD},
-        {"anon_inode:[eventpoll]", ENDPOINT_WAITSET},
-    };
-    char target[64];
-    long length = fd_readlink(fd, target, sizeof(target) - 1);
-    target[length > 0 ? length : 0] = '\0';
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-        if (strncmp(target, kinds[i].text, strlen(kinds[i].text)) == 0)
-            return kinds[i].kind;
-    return ENDPOINT_OTHER;
-}
-
-static enum endpoint_kind kind_of(int fd, mode_t mode)
-{
-    switch (mode & S_IFMT) {
-    case S_IFSOCK:
-        return ENDPOINT_SOCKET;
-    case S_IFREG:
-    case S_IFBLK:
-        return ENDPOINT_FILE;
-    case S_IFIFO:
-        return ENDPOINT_PIPE;
-    case S_IFCHR:
-        return ENDPOINT_TTY;
-    default:
-        return kind_of_anonymous(fd);
-    }
-}
-
-static bool has_lowat(int fd)
-{
-    int value = 1;
-    socklen_t size = sizeof(value);
-    return SYS_CALL(SYS_getsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, &value, &size, 0) == 0 && value > 1;
 }
 
 void fd_learn(int fd)
@@ -141,11 +95,10 @@ void fd_learn(int fd)
     long flags = SYS_CALL(SYS_fcntl, fd, F_GETFL, 0, 0, 0, 0);
     if (flags < 0 || SYS_CALL(SYS_fstat, fd, &st, 0, 0, 0, 0) < 0)
         return; /* not open: the program's call will say so */
-    enum endpoint_kind kind = kind_of(fd, st.st_mode);
-    entry_set(
-        e, kind,
-        (uint16_t)((flags & O_NONBLOCK ? FD_NONBLOCK : 0) | (kind == ENDPOINT_SOCKET && has_lowat(fd) ? FD_LOWAT : 0)),
-        kind_endpoint(kind));
+    enum endpoint_kind kind = fd_kind(fd, st.st_mode);
+    uint32_t endpoint = kind_endpoint(kind);
+    uint16_t learned = kind == ENDPOINT_SOCKET ? fd_socket_flags(fd, &endpoint) : 0;
+    entry_set(e, kind, (uint16_t)(FD_EARLIER | (flags & O_NONBLOCK ? FD_NONBLOCK : 0) | learned), endpoint);
 }
 
 void fd_set_lowat(int fd)
@@ -184,6 +137,10 @@ void fd_closed(int fd)
     unwatch(e);
     store_relaxed(&e->flags, 0);
     e->description = 0;
+    if (e->conversation)
+        conversation_release(exchange_acq_rel(&e->conversation, 0));
+    if (e->connecting)
+        connecting_lost(exchange_acq_rel(&e->connecting, 0));
 }
 
 void fd_closed_range(uint32_t first, uint32_t last)
@@ -205,8 +162,13 @@ void fd_duplicated(int from, int to)
         return;
     flags_set(a, FD_SHARED);
     raise_top(b);
+    uint32_t conversation = traffic_conversation(from); /* both have the same one */
+    conversation_retain(conversation);
     *b = *a;
     b->epoll = -1;
+    b->conversation = conversation;
+    b->connecting = 0;
+    flags_clear(b, FD_CONNECTING);
 }
 
 static void set_mode(struct fd_entry *e, bool nonblock)
@@ -242,7 +204,8 @@ void fd_accepted(int fd, int listener, bool nonblock)
         if (SYS_CALL(SYS_getsockname, fd, &local, &length, 0, 0, 0) == 0)
             l->server = endpoint_address(ROLE_SERVER, (struct sockaddr *)&local, length);
     }
-    entry_set(e, ENDPOINT_SOCKET, FD_SERVER | FD_NAMED | (nonblock ? FD_NONBLOCK : 0), l->server);
+    uint16_t talks = recorder.settings.wire ? FD_TALKS : 0;
+    entry_set(e, ENDPOINT_SOCKET, (uint16_t)(FD_SERVER | FD_NAMED | talks | (nonblock ? FD_NONBLOCK : 0)), l->server);
 }
 
 void fd_watch(int epoll, int fd, bool add)
@@ -329,6 +292,16 @@ void fd_connected(int fd, uint32_t endpoint)
         return;
     store_relaxed(&e->endpoint, endpoint);
     flags_set(e, FD_NAMED);
+}
+
+void fd_talks(int fd, uint16_t flags)
+{
+    struct fd_entry *e = entry_to_change(fd);
+    if (!e || !(load_relaxed(&e->flags) & FD_KNOWN))
+        return;
+    if (e->conversation) /* connected anew (datagrams) */
+        conversation_release(exchange_acq_rel(&e->conversation, 0));
+    flags_set(e, FD_TALKS | flags);
 }
 
 void fd_unnamed(int fd)

@@ -19,10 +19,14 @@
 enum fd_flags {
     FD_KNOWN = 0x01,
     FD_NONBLOCK = 0x02,
-    FD_SHARED = 0x04, /* dup'ed: the blocking mode belongs to all descriptors with the same description */
-    FD_SERVER = 0x08, /* accepted here */
-    FD_NAMED = 0x10,  /* endpoint is final (connected, or a file's path is entered) */
-    FD_LOWAT = 0x20,  /* SO_RCVLOWAT is set: a receive waits for more than what is there, and is not tried before */
+    FD_SHARED = 0x04,     /* dup'ed: the blocking mode belongs to all descriptors with the same description */
+    FD_SERVER = 0x08,     /* accepted here */
+    FD_NAMED = 0x10,      /* endpoint is final (connected, or a file's path is entered) */
+    FD_LOWAT = 0x20,      /* SO_RCVLOWAT is set: a receive waits for more than what is there, and is not tried before */
+    FD_TALKS = 0x40,      /* a connection on which something may be understood: its bytes are looked at (traffic.h) */
+    FD_CONNECTING = 0x80, /* a connect is under way (connecting.h) */
+    FD_EARLIER = 0x100,   /* it was there before it was looked at: connections may be in the middle */
+    FD_DATAGRAMS = 0x200, /* with FD_TALKS: UDP */
 };
 
 struct fd_entry {
@@ -34,6 +38,8 @@ struct fd_entry {
     int32_t epoll;              /* epoll descriptor that watches this one, -1 where none */
     uint32_t epoll_description; /* its description then: the number may have been given away since */
     uint32_t watched;           /* epoll descriptors: how many are in it */
+    uint32_t conversation;      /* any: with FD_TALKS (conversation.h); 0: not begun */
+    uint32_t connecting;        /* any: with FD_CONNECTING, the attempt (connecting.c) */
 };
 
 extern HIDDEN struct fd_entry *fd_table;
@@ -97,6 +103,9 @@ static inline uint32_t fd_endpoint(int fd, bool exact)
 }
 /* A connect succeeded or is under way. */
 void fd_connected(int fd, uint32_t endpoint);
+
+/* It is a connection: its bytes are to be looked at. flags: FD_DATAGRAMS or 0 */
+void fd_talks(int fd, uint16_t flags);
 
 /* Its endpoint is to be found anew (listen). */
 void fd_unnamed(int fd);

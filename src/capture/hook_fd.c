@@ -3,9 +3,12 @@
 
 #include <linux/close_range.h>
 
+#include "capture/connecting.h"
+
 /* Forgotten before the real call: afterwards the number may already belong to somebody else. */
 EXPORT int close(int fd)
 {
+    connecting_closing(fd);
     if (thread_self.in_vfork || !fd_blocks(fd)) {
         fd_closed(fd);
         return REAL(close)(fd);

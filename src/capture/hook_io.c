@@ -5,27 +5,27 @@
 
 EXPORT ssize_t read(int fd, void *buffer, size_t size)
 {
-    return IO(read, fd, REAL(read)(fd, buffer, size));
+    return RECEIVE_FD(read, fd, PART(buffer, size), 1, REAL(read)(fd, buffer, size));
 }
 
 EXPORT ssize_t __read_chk(int fd, void *buffer, size_t size, size_t object)
 {
-    return IO(read, fd, REAL(__read_chk)(fd, buffer, size, object));
+    return RECEIVE_FD(read, fd, PART(buffer, size), 1, REAL(__read_chk)(fd, buffer, size, object));
 }
 
 EXPORT ssize_t write(int fd, const void *buffer, size_t size)
 {
-    return IO(write, fd, REAL(write)(fd, buffer, size));
+    return SEND_FD(write, fd, PART(buffer, size), 1, REAL(write)(fd, buffer, size));
 }
 
 EXPORT ssize_t readv(int fd, const struct iovec *parts, int count)
 {
-    return IO(readv, fd, REAL(readv)(fd, parts, count));
+    return RECEIVE_FD(readv, fd, parts, count, REAL(readv)(fd, parts, count));
 }
 
 EXPORT ssize_t writev(int fd, const struct iovec *parts, int count)
 {
-    return IO(writev, fd, REAL(writev)(fd, parts, count));
+    return SEND_FD(writev, fd, parts, count, REAL(writev)(fd, parts, count));
 }
 
 EXPORT ssize_t pread(int fd, void *buffer, size_t size, off_t offset)
@@ -110,22 +110,32 @@ static int blocking_of(int out, int in)
         copy_fd >= 0 ? TIMED_FD(call, copy_fd, expression) : (expression); \
     })
 
+/* What was moved between descriptors without passing through the program. */
+static ssize_t unseen(int in, int out, ssize_t moved)
+{
+    if (in >= 0 && unlikely(traffic_watched(fd_flags(in))))
+        traffic_unseen(in, TRAFFIC_RECEIVED, moved);
+    if (unlikely(traffic_watched(fd_flags(out))))
+        traffic_unseen(out, TRAFFIC_SENT, moved);
+    return moved;
+}
+
 EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t size)
 {
     /* The input is a file: whether the call can wait for its peer depends on the output alone. */
-    return IO(sendfile, out, REAL(sendfile)(out, in, offset, size));
+    return unseen(-1, out, IO(sendfile, out, REAL(sendfile)(out, in, offset, size)));
 }
 
 EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t size)
 {
-    return IO(sendfile, out, REAL(sendfile64)(out, in, offset, size));
+    return unseen(-1, out, IO(sendfile, out, REAL(sendfile64)(out, in, offset, size)));
 }
 
 EXPORT ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t size, unsigned flags)
 {
     if (flags & SPLICE_F_NONBLOCK)
-        return REAL(splice)(in, in_offset, out, out_offset, size, flags);
-    return COPY(splice, out, in, REAL(splice)(in, in_offset, out, out_offset, size, flags));
+        return unseen(in, out, REAL(splice)(in, in_offset, out, out_offset, size, flags));
+    return unseen(in, out, COPY(splice, out, in, REAL(splice)(in, in_offset, out, out_offset, size, flags)));
 }
 
 EXPORT ssize_t tee(int in, int out, size_t size, unsigned flags)

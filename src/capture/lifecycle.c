@@ -6,6 +6,7 @@
 #include <sys/auxv.h>
 
 #include "base/sys.h"
+#include "capture/conversation.h"
 #include "capture/fdtable.h"
 #include "capture/modules.h"
 #include "capture/put.h"
@@ -41,6 +42,7 @@ __attribute__((constructor(101))) static void start(void)
     recorder.root = recorder.settings.root == 0 || recorder.settings.root == (uint32_t)sys_getpid();
     thread_init();
     fdtable_init();
+    conversations_init();
     int r = recorder_start();
     if (r < 0) {
         terminal_say_failure("not recording", -r);

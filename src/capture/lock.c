@@ -10,8 +10,8 @@
 #include "capture/stack.h"
 
 #define TIMED_PER_SECOND 1000u /* acquisitions of one thread that are timed at random, about */
-#define PERIOD_MIN 16u
-#define PERIOD_MAX (1u << 20)
+#define PERIOD_MIN 4u                 /* log2 */
+#define PERIOD_MAX 20u
 
 static bool enter(struct thread *t, uint64_t now)
 {
@@ -78,20 +78,20 @@ void lock_timed(struct held *h)
     struct lockset *s = &lockset_self;
     uint64_t now = clock_now();
     struct thread *t = &thread_self;
-    uint32_t period = s->period ? s->period : PERIOD_MIN;
+    unsigned period = s->period ? s->period : PERIOD_MIN;
     if (s->period) {
         h->since_ns = now;
-        h->weight = period;
+        h->weight = 1u << period;
     }
     if (now - s->last_ns < 1000000000u / TIMED_PER_SECOND)
-        period = period < PERIOD_MAX ? 2 * period : period;
+        period += period < PERIOD_MAX;
     else
-        period = period > PERIOD_MIN ? period / 2 : period;
+        period -= period > PERIOD_MIN;
     if (!t->random)
         t->random = (now ^ (uintptr_t)t) | 1;
     s->last_ns = now;
-    s->period = period;
-    s->ticks = (int32_t)(t->random % (2 * period - 1)); /* mean period - 1 */
+    s->period = (uint16_t)period;
+    s->ticks = (int32_t)(t->random % ((2u << period) - 1)); /* mean (1 << period) - 1 */
     t->random ^= t->random << 13;
     t->random ^= t->random >> 7;
     t->random ^= t->random << 17;

@@ -8,9 +8,11 @@
 #include <time.h>
 #include <ucontext.h>
 
+#include "capture/context.h"
 #include "capture/real.h"
 #include "capture/record.h"
 #include "capture/recorder.h"
+#include "capture/serving.h"
 #include "capture/slots.h"
 #include "capture/stack.h"
 
@@ -53,6 +55,9 @@ static void record(struct thread *t, const ucontext_t *context, uint64_t begin, 
     const greg_t *r = context->uc_mcontext.gregs;
     struct unwind_registers at = {(uintptr_t)r[REG_RIP], (uintptr_t)r[REG_RSP], (uintptr_t)r[REG_RBP]};
     uint32_t stack = stack_capture_interrupted(t, &at);
+    uint64_t fiber;
+    uint32_t serving = serving_now(t, &fiber);
+    context_record(t, now, &(struct context){.serving = serving, .fiber = fiber});
     struct event_cpu *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
     if (!e)
         return;

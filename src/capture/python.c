@@ -5,11 +5,12 @@
 
 #include "capture/elf.h"
 #include "capture/python_code.h"
-#include "capture/python_layout.h"
 #include "capture/record.h"
+#include "python/layout.h"
 #include "trace/format.h"
 
-#define FAILURES_MAX 4u /* walks that fail before the first success; then the layout is taken to be wrong */
+#define FAILURES_MAX 4u  /* walks that fail before the first success; then the layout is taken to be wrong */
+#define FIBER_STEPS 1024 /* frames that a fiber's chain may have */
 
 enum python_state {
     PYTHON_NONE = 0,       /* no interpreter here */
@@ -341,6 +342,37 @@ static void walk_judge(bool whole, size_t count)
     __atomic_store_n(&interpreter.state, PYTHON_UNREADABLE, __ATOMIC_RELEASE);
 }
 
+/* The innermost frame of the calling thread; 0: none, or, with *whole false, not to be found. */
+static uintptr_t frame_innermost(const struct python_layout *l, uintptr_t thread, bool *whole)
+{
+    uintptr_t frame = python_load_pointer(thread, l->thread_frame);
+
+    *whole = true;
+    if (l->cframe_frame != PYTHON_ABSENT) {
+        *whole = python_pointer_plausible(frame);
+        frame = *whole ? python_load_pointer(frame, l->cframe_frame) : 0;
+    }
+    return frame;
+}
+
+uintptr_t python_fiber(void)
+{
+    uint16_t flags = 0;
+    uintptr_t thread = state_load() == PYTHON_READY ? thread_find(&flags) : 0;
+    bool whole;
+
+    if (!python_pointer_plausible(thread))
+        return 0;
+    uintptr_t frame = frame_innermost(interpreter.layout, thread, &whole), outermost = 0;
+    for (size_t steps = 0; frame; steps++) {
+        if (!python_pointer_plausible(frame) || steps == FIBER_STEPS)
+            return 0;
+        outermost = frame;
+        frame = python_load_pointer(frame, interpreter.layout->frame_previous);
+    }
+    return outermost;
+}
+
 size_t python_frames(uint64_t *out, size_t max, uint16_t *flags)
 {
     uint32_t state = state_load();
@@ -353,12 +385,8 @@ size_t python_frames(uint64_t *out, size_t max, uint16_t *flags)
     if (!python_pointer_plausible(thread))
         return 0;
     struct walk w = {.layout = interpreter.layout, .out = out, .max = max, .flags = flags};
-    uintptr_t frame = python_load_pointer(thread, w.layout->thread_frame);
-    bool whole = true;
-    if (w.layout->cframe_frame != PYTHON_ABSENT) {
-        whole = python_pointer_plausible(frame);
-        frame = whole ? python_load_pointer(frame, w.layout->cframe_frame) : 0;
-    }
+    bool whole;
+    uintptr_t frame = frame_innermost(w.layout, thread, &whole);
     whole = whole && frames_walk(&w, frame);
     walk_judge(whole, w.count);
     if (!whole)

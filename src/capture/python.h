@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The CPython frames of the calling thread, read from the interpreter's own structs (python_layout.def) without taking
+ * The CPython frames of the calling thread, read from the interpreter's own structs (src/python/layout.def) without taking
  * the GIL: a thread's frames are its own, no other thread changes them while it is inside a call. Versions 3.8 to 3.13
  * with the GIL; any other interpreter is noted in the trace once and left alone.
  *
@@ -39,5 +39,12 @@ bool python_gil_held(void);
  * *flags: STACK_TRUNCATED: there were more frames; STACK_PYTHON_LOST: there are frames that could not be read.
  */
 size_t python_frames(uint64_t *out, size_t max, uint16_t *flags);
+
+/*
+ * What tells apart the chains of frames that take turns on this thread: the address of the outermost frame of the
+ * calling one. A thread has one, every greenlet its own (greenlets exchange the thread state's innermost frame when
+ * they switch); generators and coroutines are part of the chain that runs them. 0: no frames, or not known.
+ */
+uintptr_t python_fiber(void);
 
 #endif

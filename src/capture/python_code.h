@@ -10,12 +10,7 @@
 #ifndef CPROBE_CAPTURE_PYTHON_CODE_H
 #define CPROBE_CAPTURE_PYTHON_CODE_H
 
-#include "capture/python_layout.h"
-
-/* Addresses of type objects, by which an object is recognised. frame: 3.8 to 3.10 only */
-struct python_types {
-    uintptr_t code, unicode, bytes, frame;
-};
+#include "python/layout.h"
 
 /*
  * The number of the code object at `code`, entered by record_code when it is new. false: this is no code object that

@@ -11,7 +11,9 @@
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
+#include "capture/conversation.h"
 #include "capture/endpoint.h"
+#include "capture/operation.h"
 #include "capture/put.h"
 #include "capture/record.h"
 #include "capture/slots.h"
@@ -156,6 +158,10 @@ static bool number_known(const struct event_header *record)
         return ((const struct event_code *)record)->id <= recorder.code_count;
     if (record->type == EVENT_ENDPOINT)
         return endpoint_known(((const struct event_endpoint *)record)->id);
+    if (record->type == EVENT_OPERATION)
+        return operation_known(((const struct event_operation *)record)->id);
+    if (record->type == EVENT_KEY)
+        return key_known(((const struct event_key *)record)->id);
     return true;
 }
 
@@ -224,6 +230,7 @@ void recorder_finish(int status)
     struct thread *t = &thread_self;
     if (!recorder_on() || t->in_vfork)
         return;
+    conversations_finish();
     uint64_t now = clock_now();
     if (thread_enter(t, FRAME_ADDRESS)) {
         thread_complete(t, now);

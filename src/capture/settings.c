@@ -10,7 +10,17 @@
 #include "base/sys.h"
 #include "trace/writer.h"
 
-enum setting_type { SETTING_PATH, SETTING_SIZE, SETTING_TIME, SETTING_BOOL, SETTING_NUMBER };
+#define CONNECTIONS_MAX 65000 /* conversation.h: their numbers have 16 bits */
+
+enum setting_type { SETTING_PATH, SETTING_SIZE, SETTING_TIME, SETTING_BOOL, SETTING_NUMBER, SETTING_WORD };
+
+struct word {
+    const char *text;
+    uint32_t value;
+};
+static const struct word switch_words[] = {{"off", 0}, {"0", 0}, {"on", 1}, {"1", 1}, {NULL, 0}};
+static const struct word keys_words[] = {
+    {"off", SETTINGS_KEYS_OFF}, {"hash", SETTINGS_KEYS_HASH}, {"full", SETTINGS_KEYS_FULL}, {NULL, 0}};
 
 /* One row a variable; units and ranges are checked here, meaning is explained in the README. */
 static const struct row {
@@ -19,18 +29,24 @@ static const struct row {
     size_t offset;
     uint64_t min, max;
     const char *expected;
+    const struct word *words; /* SETTING_WORD */
 } rows[] = {
-    {"CPROBE_DIR", SETTING_PATH, offsetof(struct settings, dir), 0, 0, "a directory"},
+    {"CPROBE_DIR", SETTING_PATH, offsetof(struct settings, dir), 0, 0, "a directory", NULL},
     {"CPROBE_MAX_SIZE", SETTING_SIZE, offsetof(struct settings, max_size), WRITER_SIZE_MIN, WRITER_SIZE_MAX,
-     "a size from 1M to 4G, such as 64M"},
+     "a size from 1M to 4G, such as 64M", NULL},
     {"CPROBE_SAMPLE", SETTING_TIME, offsetof(struct settings, sample_ns), 1000, UINT64_C(10000000000),
-     "a time from 1us to 10s, such as 1ms"},
+     "a time from 1us to 10s, such as 1ms", NULL},
     {"CPROBE_STALL", SETTING_TIME, offsetof(struct settings, stall_ns), 100000, UINT64_C(3600000000000),
-     "a time from 100us to 1h, such as 10ms"},
-    {"CPROBE_STALL_STACKS", SETTING_BOOL, offsetof(struct settings, stall_stacks), 0, 1, "0 or 1"},
-    {"CPROBE_QUIET", SETTING_BOOL, offsetof(struct settings, quiet), 0, 1, "0 or 1"},
-    {"CPROBE_SUMMARY", SETTING_BOOL, offsetof(struct settings, summary), 0, 1, "0 or 1"},
-    {"CPROBE_ROOT", SETTING_NUMBER, offsetof(struct settings, root), 0, UINT32_MAX, "a process id (set by cprobe)"},
+     "a time from 100us to 1h, such as 10ms", NULL},
+    {"CPROBE_STALL_STACKS", SETTING_BOOL, offsetof(struct settings, stall_stacks), 0, 1, "0 or 1", NULL},
+    {"CPROBE_QUIET", SETTING_BOOL, offsetof(struct settings, quiet), 0, 1, "0 or 1", NULL},
+    {"CPROBE_SUMMARY", SETTING_BOOL, offsetof(struct settings, summary), 0, 1, "0 or 1", NULL},
+    {"CPROBE_WIRE", SETTING_WORD, offsetof(struct settings, wire), 0, 1, "on or off", switch_words},
+    {"CPROBE_KEYS", SETTING_WORD, offsetof(struct settings, keys), 0, 2, "full, hash or off", keys_words},
+    {"CPROBE_CONNECTIONS", SETTING_NUMBER, offsetof(struct settings, connections), 1, CONNECTIONS_MAX,
+     "a number from 1 to 65000", NULL},
+    {"CPROBE_ROOT", SETTING_NUMBER, offsetof(struct settings, root), 0, UINT32_MAX, "a process id (set by cprobe)",
+     NULL},
 };
 
 /* Variables of the command and of the project's own build and tests, not of the recorder: not unknown here. */
@@ -59,6 +75,16 @@ static bool parse_quantity(const char *text, const struct unit *units, size_t co
     for (size_t i = 0; i < count; i++)
         if (strcmp(p, units[i].name) == 0)
             return !__builtin_mul_overflow(value, units[i].factor, out);
+    return false;
+}
+
+static bool parse_word(const char *text, const struct word *words, uint64_t *out)
+{
+    for (; words->text; words++)
+        if (strcmp(text, words->text) == 0) {
+            *out = words->value;
+            return true;
+        }
     return false;
 }
 
@@ -104,12 +130,15 @@ static bool parse_row(struct settings *s, const struct row *row, const char *tex
     case SETTING_NUMBER:
         good = parse_quantity(text, sizes, 1, &value);
         break;
+    case SETTING_WORD:
+        good = parse_word(text, row->words, &value);
+        break;
     }
     if (!good || value < row->min || value > row->max)
         return false;
     if (row->type == SETTING_BOOL)
         *(bool *)field = value != 0;
-    else if (row->type == SETTING_NUMBER)
+    else if (row->type == SETTING_NUMBER || row->type == SETTING_WORD)
         *(uint32_t *)field = (uint32_t)value;
     else
         *(uint64_t *)field = value;
@@ -180,8 +209,13 @@ static void read_variable(struct settings *s, const char *variable, void (*compl
 
 void settings_read(struct settings *s, char *const *environment, void (*complain)(const char *text))
 {
-    *s = (struct settings){
-        .max_size = UINT64_C(64) << 20, .sample_ns = 1000000, .stall_ns = 10000000, .stall_stacks = true};
+    *s = (struct settings){.max_size = UINT64_C(64) << 20,
+                           .sample_ns = 1000000,
+                           .stall_ns = 10000000,
+                           .stall_stacks = true,
+                           .wire = 1,
+                           .keys = SETTINGS_KEYS_FULL,
+                           .connections = 4096};
     parse_path("cprobe.data", s->dir);
     for (char *const *e = environment; e && *e; e++)
         if (strncmp(*e, "CPROBE_", 7) == 0)

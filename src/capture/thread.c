@@ -12,6 +12,7 @@
 #include "capture/real.h"
 #include "capture/recorder.h"
 #include "capture/sampler.h"
+#include "capture/serving.h"
 #include "capture/slots.h"
 #include "capture/stack.h"
 
@@ -94,6 +95,8 @@ bool thread_prepare(struct thread *t, uint64_t now_ns)
     t->random = (((uint64_t)add_relaxed(&recorder.unique, 1) << 32) ^ now_ns ^ t->tid) | 1;
     t->credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
     t->owner_credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
+    t->request_shift = 0;
+    t->request_credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
     t->slot = slot_take(t->tid, t->start_ns);
     if (!t->slot) {
         writer_lose(&recorder.writer, TRACE_LOST_RING_FULL, 1);
@@ -144,6 +147,8 @@ void thread_exit(void *value)
     t->slot = NULL;
     t->ring = NULL;
     memset(t->recent, 0, sizeof(t->recent));
+    memset(t->recent_requests, 0, sizeof(t->recent_requests));
+    serving_forget(t);
     if (t->scratch)
         sys_munmap(t->scratch, sizeof(*t->scratch));
     t->scratch = NULL;
@@ -153,11 +158,13 @@ void thread_forked(struct thread *t)
 {
     struct unwind_bounds stack = t->stack;
     struct scratch *scratch = t->scratch;
+    struct fibers *fibers = t->fibers;
     void *alternate_stack = t->alternate_stack; /* timers are not inherited, memory is */
     memset(t, 0, sizeof(*t));
     t->alternate_stack = alternate_stack;
     t->stack = stack;
     t->scratch = scratch;
+    t->fibers = fibers;
     t->start_ns = clock_now();
     lock_forked();
 }

@@ -19,8 +19,10 @@
 #include "trace/format.h"
 
 #define THREAD_RECENT 8
+#define THREAD_RECENT_REQUESTS 4
 
-struct slot; /* slots.h */
+struct slot;   /* slots.h */
+struct fibers; /* serving.c */
 
 /* Per waitset call site and epoll set (trace_site): what is needed to measure the next turn. */
 struct turn {
@@ -31,6 +33,13 @@ struct turn {
     uint64_t waits;
 };
 
+/* A request that is being served (serving.h). */
+struct served {
+    uint32_t operation; /* 0: none */
+    uint32_t conversation;
+    uint32_t sequence;
+};
+
 struct thread {
     uintptr_t busy;      /* frame in which the recorder is at work on this thread; 0: none */
     uintptr_t composite; /* frame of a hook whose call may itself wait in hooked functions (resolver, system) */
@@ -39,6 +48,7 @@ struct thread {
     uint8_t rounds;      /* destructor rounds seen */
     uint8_t watched;     /* oncpu.h: a timer was asked for */
     uint8_t has_timer;
+    uint8_t request_shift; /* requests are sampled with the mean sample_ns << this */
     uint32_t tid;
     int32_t timer;         /* kernel's timer id */
     void *alternate_stack; /* signal stack given to the thread by oncpu.c */
@@ -56,7 +66,18 @@ struct thread {
     struct unwind_bounds stack;
     struct scratch *scratch; /* stack.h */
     struct turn turns[TRACE_SITES];
-    struct trace_counter *recent[THREAD_RECENT]; /* counters used last, by call; within slot */
+    struct trace_counter *recent[THREAD_RECENT];                   /* counters used last, by call; within slot */
+    struct trace_counter *recent_requests[THREAD_RECENT_REQUESTS]; /* the same, by operation */
+    int64_t request_credit_ns;                                     /* as credit_ns, of requests' durations */
+    uint32_t request_second; /* second in which requests are counted that were recorded */
+    uint32_t requests_recorded;
+    uint32_t stack_second; /* second in which stacks of requests are counted */
+    uint32_t stack_count;
+    struct served served;    /* where requests belong to the thread as a whole */
+    uint32_t turn_operation; /* served longest in this turn, so far */
+    uint64_t served_ns;      /* when `served` began */
+    uint64_t turn_ns;        /* how long turn_operation took */
+    struct fibers *fibers;   /* NULL: none yet */
 };
 
 extern HIDDEN TLS_INITIAL_EXEC struct thread thread_self;

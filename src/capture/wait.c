@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "capture/connecting.h"
+#include "capture/context.h"
+#include "capture/conversation.h"
 #include "capture/endpoint.h"
 #include "capture/fdtable.h"
 #include "capture/locks.h"
@@ -12,8 +15,10 @@
 #include "capture/put.h"
 #include "capture/python.h"
 #include "capture/sampler.h"
+#include "capture/serving.h"
 #include "capture/slots.h"
 #include "capture/stack.h"
+#include "capture/traffic.h"
 
 #define LOOP_TURNS 8              /* a thread that went round so often is worth watching while it computes */
 #define CPU_INTERVAL_NS 10000000u /* how often a loop thread's CPU clock is read */
@@ -73,9 +78,10 @@ static uint64_t cpu_since(struct thread *t, uint64_t since, uint64_t now)
     return used > gap ? used - gap : 0;
 }
 
-static void turn_record(struct thread *t, const struct turn *turn, uint64_t end_ns, uint32_t endpoint)
+static void turn_record(struct thread *t, const struct turn *turn, uint64_t end_ns, uint32_t endpoint, uint32_t serving)
 {
     uint64_t cpu = cpu_since(t, turn->end_ns, end_ns);
+    context_record(t, turn->end_ns, &(struct context){.serving = serving});
     struct event_turn *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
     if (!e)
         return;
@@ -97,6 +103,7 @@ static uint32_t site_wait(struct thread *t, const struct wait *w, uint64_t now)
     int i = site_find(t, w->site, w->epoll);
     struct turn *turn = &t->turns[i];
     struct trace_site *site = &t->slot->data->sites[i];
+    uint32_t serving = serving_turn(t, w->begin_ns);
     if (!site->endpoint) {
         site->first_ns = w->begin_ns;
         site->endpoint = site_endpoint(turn);
@@ -108,7 +115,7 @@ static uint32_t site_wait(struct thread *t, const struct wait *w, uint64_t now)
         site->turn_max_ns = duration > site->turn_max_ns ? duration : site->turn_max_ns;
         site->turn_hist[duration ? 63 - __builtin_clzll(duration) : 0]++;
         if (duration >= recorder.settings.stall_ns)
-            turn_record(t, turn, w->begin_ns, site->endpoint);
+            turn_record(t, turn, w->begin_ns, site->endpoint, serving);
     }
     if (unlikely(!t->watched) && site->turns >= LOOP_TURNS)
         oncpu_watch(t);
@@ -128,6 +135,24 @@ static void site_leave(struct thread *t, const struct wait *w, uint64_t now)
     turn->end_ns = now;
     turn->blocked_ns = t->blocked_ns;
     turn->waits = t->waits;
+}
+
+static bool call_sends(uint16_t call)
+{
+    switch (call) {
+    case CALL_send:
+    case CALL_sendto:
+    case CALL_sendmsg:
+    case CALL_sendmmsg:
+    case CALL_write:
+    case CALL_writev:
+    case CALL_sendfile:
+    case CALL_fwrite:
+    case CALL_fflush:
+        return true;
+    default:
+        return false;
+    }
 }
 
 /* ---- counting and sampling ----------------------------------------------------------------------------------------
@@ -160,24 +185,20 @@ static void count(struct thread *t, const struct wait *w, uint32_t endpoint, uin
     store_release(&c->count, c->count + 1);
 }
 
-/* What else is known of the wait: the locks held meanwhile, and who had the lock that was waited for. */
-static void context_record(struct thread *t, const struct wait *w)
+/* What the wait was for, which request the thread was at work on, and which locks it held meanwhile. */
+static void sample_context(struct thread *t, const struct wait *w)
 {
-    uint32_t locks = lockset_self.depth ? locks_set() : 0;
-    if (!locks && !w->owner)
-        return;
-    struct event_context *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
-    if (!e)
-        return;
-    memset(e, 0, sizeof(*e));
-    e->header = (struct event_header){EVENT_MAGIC, EVENT_CONTEXT, sizeof(*e), w->begin_ns};
-    e->tid = t->tid;
-    e->slot = t->slot->number;
-    e->locks = locks;
-    e->lock = w->owner ? w->endpoint : 0;
-    e->owner = w->owner;
-    e->owner_stack = w->owner_stack;
-    writer_ring_commit(t->ring);
+    const struct fd_entry *e = w->site ? NULL : fd_entry_at(w->fd);
+    uint32_t conversation = e ? load_relaxed(&e->conversation) : 0;
+    struct context context = {
+        .operation = conversation ? conversation_operation(conversation, call_sends(w->call)) : 0,
+        .locks = lockset_self.depth ? locks_set() : 0,
+        .lock = w->owner ? w->endpoint : 0,
+        .owner = w->owner,
+        .owner_stack = w->owner_stack,
+    };
+    context.serving = serving_now(t, &context.fiber);
+    context_record(t, w->begin_ns, &context);
 }
 
 static COLD void sample(struct thread *t, const struct wait *w, uint32_t endpoint, uint64_t duration)
@@ -188,7 +209,7 @@ static COLD void sample(struct thread *t, const struct wait *w, uint32_t endpoin
         flags |= WAIT_NO_STACK;
     if (python_active() && python_gil_held())
         flags |= WAIT_GIL_HELD;
-    context_record(t, w);
+    sample_context(t, w);
     struct event_wait *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
     if (!e)
         return;
@@ -303,11 +324,10 @@ HOT void wait_none(enum call_number call, int fd, long result)
     thread_leave(t);
 }
 
-void wait_end_bytes(enum call_number call, int fd, uint64_t begin_ns, long result, uint64_t bytes)
+void wait_end_until(enum call_number call, int fd, uint64_t begin_ns, uint64_t end_ns, long result, uint64_t bytes)
 {
     if (!begin_ns)
         return;
-    uint64_t end_ns = clock_now();
     bool slow = end_ns - begin_ns >= recorder.settings.sample_ns; /* worth the look-up of a file's path */
     struct wait w = {.begin_ns = begin_ns,
                      .end_ns = end_ns,
@@ -320,6 +340,12 @@ void wait_end_bytes(enum call_number call, int fd, uint64_t begin_ns, long resul
                      .error = (uint16_t)(result < 0 ? errno : 0),
                      .fds = 1};
     wait_end(&w);
+}
+
+void wait_end_bytes(enum call_number call, int fd, uint64_t begin_ns, long result, uint64_t bytes)
+{
+    if (begin_ns)
+        wait_end_until(call, fd, begin_ns, clock_now(), result, bytes);
 }
 
 void wait_end_fd(enum call_number call, int fd, uint64_t begin_ns, long result)
@@ -345,6 +371,9 @@ void wait_end_connect(int fd, uint64_t begin_ns, int result, const struct sockad
     if (!error)
         fd_connected(fd, endpoint);
     wait_end(&w);
+    if (!error)
+        traffic_connected(fd, address, length);
+    connecting_called(fd, endpoint, begin_ns, end_ns, result < 0 ? errno : 0, waited);
 }
 
 void wait_end_ready(enum call_number call, int fd, uint64_t begin_ns, int result)

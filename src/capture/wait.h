@@ -61,6 +61,8 @@ void wait_end_fd(enum call_number call, int fd, uint64_t begin_ns, long result);
 void wait_none(enum call_number call, int fd, long result);
 /* wait_end_fd where the result is not the number of bytes. */
 void wait_end_bytes(enum call_number call, int fd, uint64_t begin_ns, long result, uint64_t bytes);
+/* wait_end_bytes for a call that ended at `end_ns`. */
+void wait_end_until(enum call_number call, int fd, uint64_t begin_ns, uint64_t end_ns, long result, uint64_t bytes);
 /* connect: names the descriptor's peer. One in non-blocking mode did not wait: it is counted, without time. */
 void wait_end_connect(int fd, uint64_t begin_ns, int result, const struct sockaddr *address, socklen_t length,
                       bool waited);

@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/message.h"
 #include "cli/output.h"
+#include "cli/policy_file.h"
 #include "cli/reading.h"
 #include "cli/status.h"
 
@@ -15,15 +16,18 @@ struct report_command {
     struct reading reading;
     const struct report_format *format; /* NULL: not said */
     const char *output;                 /* NULL: stdout */
+    const char *policy;                 /* --write-policy */
     bool help;
 };
 
-enum report_key { KEY_FORMAT, KEY_OUTPUT, KEY_HELP };
+enum report_key { KEY_FORMAT, KEY_OUTPUT, KEY_WRITE_POLICY, KEY_HELP };
 
 static const struct cli_option options[] = {
     {"format", 'f', ARGUMENT_REQUIRED, "FORMAT", "one of those below (default: by the ending of FILE, else text)",
      KEY_FORMAT},
     {"output", 'o', ARGUMENT_REQUIRED, "FILE", "write there instead of to standard output", KEY_OUTPUT},
+    {"write-policy", 0, ARGUMENT_REQUIRED, "FILE",
+     "write a configuration that allows the peers that were seen (rule unexpected-connect)", KEY_WRITE_POLICY},
     {"help", 'h', ARGUMENT_NONE, NULL, "this text", KEY_HELP},
 };
 
@@ -54,6 +58,9 @@ static int option_apply(void *target, int key, const char *value, char *error, s
         return format_unknown(sentence, error, error_size);
     case KEY_OUTPUT:
         command->output = value;
+        break;
+    case KEY_WRITE_POLICY:
+        command->policy = value;
         break;
     case KEY_HELP:
         command->help = true;
@@ -118,6 +125,19 @@ out:
     return rc;
 }
 
+static int policy_write(const struct report_command *command, const struct report *report, char *error,
+                        size_t error_size)
+{
+    size_t written;
+
+    if (!command->policy)
+        return 0;
+    int rc = policy_file_write(command->policy, report, &written, error, error_size);
+    if (rc == 0)
+        message_print("%zu peer%s written to %s", written, written == 1 ? "" : "s", command->policy);
+    return rc;
+}
+
 int cmd_report(int argc, char **argv)
 {
     struct report_command command = {0};
@@ -138,6 +158,7 @@ int cmd_report(int argc, char **argv)
         status = STATUS_USAGE;
     } else if (reading_analyse(&command.reading, (const char *const *)argv + 1, (size_t)operands, &report, error,
                                sizeof(error)) < 0 ||
+               policy_write(&command, report, error, sizeof(error)) < 0 ||
                report_print(&command, report, error, sizeof(error)) < 0) {
         message_print("%s", error);
         status = STATUS_DATA;

@@ -16,6 +16,11 @@
 #define NAMES_MAX 64
 #define KEY_SIZE 128
 
+/* One allowed peer, while it is read. */
+struct allowance {
+    const char *peer, *process;
+};
+
 /* What is being read, and where complaints go. */
 struct reader {
     struct config *config;
@@ -23,6 +28,8 @@ struct reader {
     yaml_document_t document;
     char *error;
     size_t error_size;
+    struct allowance allowance;
+    bool list_only; /* connect: mode: list */
 };
 
 /* A section of the file: what it is called and who reads its value. */
@@ -41,6 +48,7 @@ void config_free(struct config *config)
 {
     recorder_free(&config->record);
     suppressions_free(&config->suppressions);
+    policy_free(config->policy);
 }
 
 const char *config_find(const char *named)
@@ -230,12 +238,77 @@ static int fail_on_read(struct reader *reader, const yaml_node_t *value)
     return 0;
 }
 
+static int allowance_key_read(struct reader *reader, const char *context, const char *key, const yaml_node_t *key_node,
+                              const yaml_node_t *value)
+{
+    static const char *const names[] = {"peer", "process"};
+    const char *text = scalar_text(value);
+
+    (void)context;
+    if (strcmp(key, names[0]) != 0 && strcmp(key, names[1]) != 0)
+        return complain_key(reader, key_node, key, "key of an allowed peer", names, ARRAY_SIZE(names));
+    if (!text)
+        return complain(reader, value, "peer: and process: must be a single value each");
+    *(key[1] == 'e' ? &reader->allowance.peer : &reader->allowance.process) = text;
+    return 0;
+}
+
+static int allowance_read(struct reader *reader, const yaml_node_t *node)
+{
+    char sentence[ERROR_SIZE / 2];
+    int rc = 0;
+
+    reader->allowance = (struct allowance){.peer = scalar_text(node)};
+    if (!reader->allowance.peer)
+        rc = mapping_read(reader, node, "an allowed peer", allowance_key_read, NULL);
+    if (rc < 0)
+        return rc;
+    if (!reader->allowance.peer)
+        return complain(reader, node,
+                        "an allowed peer needs peer:, as in {peer: \"mysql://db\", process: \"celery*\"}");
+    rc = policy_allow(reader->config->policy, reader->allowance.peer, reader->allowance.process, sentence,
+                      sizeof(sentence));
+    return rc < 0 ? complain(reader, node, sentence) : 0;
+}
+
+static int connect_key_read(struct reader *reader, const char *context, const char *key, const yaml_node_t *key_node,
+                            const yaml_node_t *value)
+{
+    static const char *const names[] = {"mode", "allow"}, *const modes[] = {"enforce", "list"};
+    const char *text = scalar_text(value);
+
+    (void)context;
+    if (strcmp(key, "mode") == 0) {
+        if (!text || (strcmp(text, modes[0]) != 0 && strcmp(text, modes[1]) != 0))
+            return complain_key(reader, value, text ? text : "", "mode of connect:", modes, ARRAY_SIZE(modes));
+        reader->list_only = strcmp(text, "list") == 0;
+        return 0;
+    }
+    if (strcmp(key, "allow") != 0)
+        return complain_key(reader, key_node, key, "key in connect:", names, ARRAY_SIZE(names));
+    if (value->type != YAML_SEQUENCE_NODE)
+        return complain(reader, value, "allow: must be a list of peers, as in [\"redis://127.0.0.1:6379\"]");
+    for (yaml_node_item_t *item = value->data.sequence.items.start; item < value->data.sequence.items.top; item++) {
+        int rc = allowance_read(reader, yaml_document_get_node(&reader->document, *item));
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int connect_read(struct reader *reader, const yaml_node_t *value)
+{
+    reader->list_only = false;
+    reader->config->policy = policy_new();
+    int rc = mapping_read(reader, value, "connect:", connect_key_read, NULL);
+    reader->config->analysis.policy = reader->list_only ? NULL : reader->config->policy;
+    return rc;
+}
+
 /* To add a section: a row here. */
 static const struct section sections[] = {
-    {"record", record_read},
-    {"rules", rules_read},
-    {"suppressions", suppressions_read},
-    {"fail_on", fail_on_read},
+    {"record", record_read},   {"rules", rules_read},     {"suppressions", suppressions_read},
+    {"fail_on", fail_on_read}, {"connect", connect_read},
 };
 
 static int section_read(struct reader *reader, const char *context, const char *key, const yaml_node_t *key_node,

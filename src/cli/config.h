@@ -6,6 +6,9 @@
  *     rules: {non-yielding-io: {share: 5%}}                   # src/analysis/options.def
  *     suppressions: ["non-yielding-io:*legacy.py"]            # suppressions.h
  *     fail_on: [error, loop-stall]                            # `check` without --fail-on
+ *     connect:                                                # policy.h
+ *       mode: enforce                                         # or list: nothing is flagged
+ *       allow: ["redis://127.0.0.1:6379", {peer: "mysql://db.internal", process: "celery*"}]
  *
  * Whatever has no effect is an error: an unknown key, a value of the wrong kind, a key that stands twice.
  */
@@ -16,6 +19,7 @@
 #include <stddef.h>
 
 #include "analysis/options.h"
+#include "analysis/policy.h"
 #include "cli/fail_on.h"
 #include "cli/recorder.h"
 #include "cli/suppressions.h"
@@ -26,6 +30,7 @@ struct config {
     struct suppressions suppressions;
     struct fail_on fail_on;
     bool has_fail_on;
+    struct policy *policy; /* of connect: allow; NULL: the file has none. In force: analysis.policy */
 };
 
 void config_init(struct config *config);

@@ -17,7 +17,7 @@
 #define LIBRARY "libcprobe.so"
 #define VARIABLE_SIZE 64
 
-enum recorder_type { PATH, SIZE, DURATION, FLAG };
+enum recorder_type { PATH, SIZE, DURATION, COUNT, FLAG, SWITCH, KEYS };
 
 struct recorder_row {
     const char *key, *form, *otherwise;
@@ -88,6 +88,16 @@ static const char *flag_value(const char *text)
     return NULL;
 }
 
+static const char *keys_value(const char *text)
+{
+    static const char *const words[] = {"full", "hash", "off"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (strcasecmp(text, words[i]) == 0)
+            return words[i];
+    return NULL;
+}
+
 int recorder_set(struct recorder_settings *settings, enum recorder_option option, const char *text, char *error,
                  size_t error_size)
 {
@@ -106,8 +116,16 @@ int recorder_set(struct recorder_settings *settings, enum recorder_option option
     case DURATION:
         valid = number_read(row, text, times, ARRAY_SIZE(times), &number);
         break;
+    case COUNT:
+        valid = number_read(row, text, sizes, 1, &number);
+        break;
     case FLAG:
+    case SWITCH:
         value = flag_value(text);
+        valid = value != NULL;
+        break;
+    case KEYS:
+        value = keys_value(text);
         valid = value != NULL;
         break;
     }
@@ -160,6 +178,8 @@ uint64_t recorder_number(const struct recorder_settings *settings, enum recorder
         number_read(row, text, sizes, ARRAY_SIZE(sizes), &number);
     else if (row->type == DURATION)
         number_read(row, text, times, ARRAY_SIZE(times), &number);
+    else if (row->type == COUNT)
+        number_read(row, text, sizes, 1, &number);
     return number;
 }
 
@@ -176,7 +196,10 @@ static int option_apply(void *target, int key, const char *value, char *error, s
 #define TAKES_PATH ARGUMENT_REQUIRED
 #define TAKES_SIZE ARGUMENT_REQUIRED
 #define TAKES_DURATION ARGUMENT_REQUIRED
+#define TAKES_COUNT ARGUMENT_REQUIRED
 #define TAKES_FLAG ARGUMENT_OPTIONAL
+#define TAKES_SWITCH ARGUMENT_REQUIRED
+#define TAKES_KEYS ARGUMENT_REQUIRED
 
 static const struct cli_option options[] = {
 #define RECORDER_OPTION(identifier, name, letter, type, minimum, maximum, form, value, argument, help) \

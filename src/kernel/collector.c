@@ -57,8 +57,15 @@ static void total_take(void *context, const struct offcpu_call *call, const stru
 static void watched_close(struct collector *c, struct watched *w, enum trace_reason reason)
 {
     programs_totals(c->programs, w->run, total_take, c);
+    programs_interpreter(c->programs, w->run, NULL);
     target_close(w->target, reason, kernel_now());
     *w = c->watched[--c->count];
+}
+
+static void interpreter_found(void *context, uint32_t run, const struct offcpu_interpreter *interpreter)
+{
+    struct collector *c = context;
+    programs_interpreter(c->programs, run, interpreter);
 }
 
 /* A process has one run at a time. An older one is still here if the process id is used again, or if the record of its
@@ -85,8 +92,9 @@ static struct watched *watched_add(struct collector *c, pid_t pid, uint32_t run)
     }
     struct watched *w = &c->watched[c->count];
     *w = (struct watched){NULL, run, false};
-    int rc = target_open(&c->options, pid, &w->target);
+    int rc = target_open(&c->options, pid, run, &w->target);
     if (rc < 0) {
+        programs_interpreter(c->programs, run, NULL); /* as its parent has it */
         if (rc != -ESRCH)
             c->failed = rc;
         return NULL;
@@ -154,6 +162,11 @@ static void record_take(void *context, const struct offcpu_head *head, size_t si
         if (t)
             target_sched(t, (const struct offcpu_sched *)head);
         break;
+    case OFFCPU_PYTHON:
+        t = size >= sizeof(struct offcpu_python) ? target_of(c, head) : NULL;
+        if (t)
+            target_python(t, (const struct offcpu_python *)head);
+        break;
     case OFFCPU_FORK:
         target_of(c, head);
         break;
@@ -194,18 +207,19 @@ static void collector_free(struct collector *c)
     free(c);
 }
 
+/* Interpreters are found before anything is recorded: the first stacks have their Python frames too. */
 static int watch(struct collector *c, const pid_t *pids, size_t count, char *error, size_t error_size)
 {
     pid_t *all;
-    uint32_t first_run = 0;
     ssize_t found = descendants_find(pids, count, &all);
     int rc = found < 0 ? (int)found : 0;
-    if (rc == 0)
-        rc = programs_watch(c->programs, all, (size_t)found, &first_run);
-    if (rc < 0)
-        snprintf(error, error_size, "cannot watch the processes: %s", strerror(-rc));
+    uint32_t first_run = rc == 0 ? programs_runs(c->programs, (size_t)found) : 0;
     for (ssize_t i = 0; rc == 0 && !c->before_exec && i < found; i++)
         watched_add(c, all[i], first_run + (uint32_t)i);
+    if (rc == 0)
+        rc = programs_watch(c->programs, all, (size_t)found, first_run);
+    if (rc < 0)
+        snprintf(error, error_size, "cannot watch the processes: %s", strerror(-rc));
     free(all);
     if (rc == 0 && c->count == 0 && !c->before_exec) {
         rc = c->failed ? c->failed : -ESRCH;
@@ -230,7 +244,8 @@ int collector_start(const struct collector_options *options, const pid_t *pids, 
         return -ENOMEM;
     }
     c->ksyms = ksyms_read("/proc/kallsyms");
-    c->options = (struct target_options){options->directory, options->capacity, options->mean_ns, c->ksyms};
+    c->options = (struct target_options){options->directory, options->capacity, options->mean_ns,
+                                         c->ksyms,           interpreter_found, c};
     c->swept_ns = kernel_now();
     c->before_exec = options->before_exec;
     rc = programs_open(&programs, &c->programs, error, error_size);

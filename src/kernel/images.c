@@ -4,12 +4,15 @@
 #include <elfutils/libdwfl.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define STACK_POINTER 7
+#define PART_DISTANCE_MAX (UINT64_C(64) << 20) /* between two parts of an image: parts are aligned to 2 MiB at most */
 
 struct mapping { /* of one file, all its parts */
     uint64_t start, end, first_end, offset;
@@ -40,7 +43,9 @@ static bool path_is_image(const char *path)
 static int mapping_add(struct images *i, const struct mapping *m, const char *path)
 {
     struct mapping *last = i->count ? &i->mappings[i->count - 1] : NULL;
-    if (last && last->inode == m->inode && strcmp(last->path, path) == 0 && m->offset != 0) {
+    /* Parts of one image keep their distances; the same file may be mapped again elsewhere. */
+    if (last && last->inode == m->inode && strcmp(last->path, path) == 0 && m->offset != 0 &&
+        m->start - last->end <= PART_DISTANCE_MAX) {
         last->end = m->end;
         last->executable |= m->executable;
         return 0;
@@ -186,12 +191,43 @@ static const Dwfl_Thread_Callbacks thread_callbacks = {.next_thread = next_threa
                                                        .memory_read = memory_read,
                                                        .set_initial_registers = set_registers};
 
+/* The mapping that this one repeats a part of; NULL: it is an image of its own, which begins at its file's beginning.
+   V8 does so to have its built-in code near to what it generates. */
+static const struct mapping *mapping_original(const struct images *i, const struct mapping *m)
+{
+    for (size_t k = 0; m->offset && k < i->count; k++)
+        if (i->mappings[k].inode == m->inode && !i->mappings[k].offset && strcmp(i->mappings[k].path, m->path) == 0)
+            return &i->mappings[k];
+    return NULL;
+}
+
+static bool file_is_mapped(const char *file, const struct mapping *m)
+{
+    struct stat st;
+    return stat(file, &st) == 0 && st.st_ino == m->inode;
+}
+
+/* What libdwfl keeps for its user with each module: here the file's number. */
+static void **module_inode(Dwfl_Module *module)
+{
+    void **inode = NULL;
+    dwfl_module_info(module, &inode, NULL, NULL, NULL, NULL, NULL, NULL);
+    return inode;
+}
+
 static void mapping_report(struct images *i, const struct mapping *m)
 {
-    char file[96];
+    GElf_Addr base = m->start - m->offset;
+    char file[PATH_MAX];
     snprintf(file, sizeof(file), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)i->pid, m->start, m->first_end);
-    if (!dwfl_report_elf(i->dwfl, m->path, file, -1, m->start - m->offset, false))
-        dwfl_report_elf(i->dwfl, m->path, m->path, -1, m->start - m->offset, false);
+    Dwfl_Module *module = dwfl_report_elf(i->dwfl, m->path, file, -1, base, false);
+    if (!module) {
+        int n = snprintf(file, sizeof(file), "/proc/%d/root%s", (int)i->pid, m->path);
+        if (n > 0 && (size_t)n < sizeof(file) && file_is_mapped(file, m))
+            module = dwfl_report_elf(i->dwfl, m->path, file, -1, base, false);
+    }
+    if (module)
+        *module_inode(module) = (void *)(uintptr_t)m->inode;
 }
 
 /* A module that was there before: libdwfl forgets one whose file it has read when that is reported once more. */
@@ -204,7 +240,7 @@ static void kept_find(struct images *i, const struct mapping *m, struct kept_mod
 {
     Dwfl_Module *module = i->dwfl ? dwfl_addrmodule(i->dwfl, m->start) : NULL;
     const char *name = module ? dwfl_module_info(module, NULL, &kept->low, &kept->high, NULL, NULL, NULL, NULL) : NULL;
-    if (name && strcmp(name, m->path) == 0)
+    if (name && strcmp(name, m->path) == 0 && (uintptr_t)*module_inode(module) == m->inode)
         kept->name = strdup(name);
 }
 
@@ -222,7 +258,8 @@ static int modules_report(struct images *i)
     }
     dwfl_report_begin(i->dwfl);
     for (size_t k = 0; k < i->count; k++) {
-        if (!kept || !kept[k].name || !dwfl_report_module(i->dwfl, kept[k].name, kept[k].low, kept[k].high))
+        bool there = kept && kept[k].name && dwfl_report_module(i->dwfl, kept[k].name, kept[k].low, kept[k].high);
+        if (!there && !mapping_original(i, &i->mappings[k]))
             mapping_report(i, &i->mappings[k]);
         if (kept)
             free(kept[k].name);
@@ -273,45 +310,98 @@ int images_refresh(struct images *i)
     return same ? 0 : modules_report(i);
 }
 
+static const struct mapping *mapping_find(const struct images *i, uint64_t pc)
+{
+    for (size_t k = 0; k < i->count; k++)
+        if (pc >= i->mappings[k].start && pc < i->mappings[k].end)
+            return &i->mappings[k];
+    return NULL;
+}
+
 struct each {
+    const struct images *images;
     images_take *take;
     void *context;
 };
+
+static bool image_fill(Dwfl_Module *module, struct image *image)
+{
+    GElf_Addr build_id_at;
+    const unsigned char *build_id = NULL;
+    Dwarf_Addr low = 0, high = 0, bias = 0;
+    dwfl_module_info(module, NULL, &low, &high, NULL, NULL, NULL, NULL);
+    image->elf = dwfl_module_getelf(module, &bias);
+    if (!image->elf)
+        return false;
+    int size = dwfl_module_build_id(module, &build_id, &build_id_at);
+    image->start = low;
+    image->end = high;
+    image->bias = bias;
+    image->build_id = build_id;
+    image->build_id_size = size > 0 ? (size_t)size : 0;
+    return true;
+}
 
 static int module_take(Dwfl_Module *module, void **userdata, const char *name, Dwarf_Addr start, void *context)
 {
     (void)userdata, (void)start;
     const struct each *each = context;
     struct image image = {.path = name};
-    GElf_Addr build_id_at;
-    const unsigned char *build_id = NULL;
-    Dwarf_Addr low = 0, high = 0, bias = 0;
-    dwfl_module_info(module, NULL, &low, &high, NULL, NULL, NULL, NULL);
-    if (!dwfl_module_getelf(module, &bias))
+    if (!image_fill(module, &image))
         return DWARF_CB_OK;
-    int size = dwfl_module_build_id(module, &build_id, &build_id_at);
-    image.start = low;
-    image.end = high;
-    image.bias = bias;
-    image.build_id = build_id;
-    image.build_id_size = size > 0 ? (size_t)size : 0;
+    const struct mapping *m = mapping_find(each->images, image.start);
+    image.inode = m ? m->inode : 0;
     each->take(each->context, &image);
     return DWARF_CB_OK;
 }
 
+/* The same place in the file, where it is mapped first. */
+static uint64_t address_original(const struct mapping *copy, const struct mapping *original, uint64_t pc)
+{
+    return pc - copy->start + copy->offset + original->start - original->offset;
+}
+
+static void copy_take(const struct images *i, const struct mapping *copy, const struct each *each)
+{
+    struct image image = {.path = copy->path, .inode = copy->inode};
+    const struct mapping *original = mapping_original(i, copy);
+    Dwfl_Module *module = original ? dwfl_addrmodule(i->dwfl, original->start) : NULL;
+    if (!module || !image_fill(module, &image))
+        return;
+    image.start = copy->start;
+    image.end = copy->end;
+    image.bias += copy->start - address_original(copy, original, copy->start);
+    each->take(each->context, &image);
+}
+
 void images_each(struct images *i, images_take *take, void *context)
 {
-    struct each each = {take, context};
+    struct each each = {i, take, context};
     if (i->dwfl)
         dwfl_getmodules(i->dwfl, module_take, &each, 0);
+    for (size_t k = 0; i->dwfl && k < i->count; k++)
+        copy_take(i, &i->mappings[k], &each);
 }
 
 bool images_has(const struct images *i, uint64_t pc)
 {
-    for (size_t k = 0; k < i->count; k++)
-        if (pc >= i->mappings[k].start && pc < i->mappings[k].end)
-            return true;
-    return false;
+    return mapping_find(i, pc) != NULL;
+}
+
+const char *images_symbol(const struct images *i, uint64_t pc, uint64_t *start, uint64_t *end)
+{
+    GElf_Sym symbol;
+    GElf_Off offset;
+    const struct mapping *m = mapping_find(i, pc), *original = m ? mapping_original(i, m) : NULL;
+    uint64_t there = original ? address_original(m, original, pc) : pc;
+    Dwfl_Module *module = i->dwfl ? dwfl_addrmodule(i->dwfl, there) : NULL;
+    const char *name = module ? dwfl_module_addrinfo(module, there, &offset, &symbol, NULL, NULL, NULL) : NULL;
+    /* An address between two symbols belongs to neither, but libdwfl names the one before it. */
+    if (!name || offset >= symbol.st_size)
+        return NULL;
+    *start = pc - offset;
+    *end = *start + symbol.st_size;
+    return name;
 }
 
 struct frames {

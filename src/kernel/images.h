@@ -3,12 +3,14 @@
  * The executable files that one process has mapped, and the unwinding of its threads' copied stacks through their call
  * frame information (DWARF 5, section 6.4) by elfutils' libdwfl. Frame pointers are not needed.
  *
- * Files are opened through /proc/PID/map_files when they are first seen: that works for files that were deleted or
- * replaced since, in other mount namespaces, and keeps working when the process is gone. Not thread-safe.
+ * Files are opened when they are first seen, through /proc/PID/map_files: that works for files that were deleted or
+ * replaced since, and in other mount namespaces. Where it is not permitted the file of that name below the process's
+ * root is taken, if it is the one that is mapped. They stay open when the process is gone. Not thread-safe.
  */
 #ifndef CPROBE_KERNEL_IMAGES_H
 #define CPROBE_KERNEL_IMAGES_H
 
+#include <libelf.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +23,8 @@ struct image {
     const char *path;          /* as the process sees it; " (deleted)" behind it where it was */
     const uint8_t *build_id;
     size_t build_id_size;
+    Elf *elf; /* the file */
+    uint64_t inode;
 };
 
 /* NULL: no memory. Knows nothing before images_refresh. */
@@ -37,6 +41,10 @@ void images_each(struct images *i, images_take *take, void *context);
 
 /* Whether `pc` lies in an image. */
 bool images_has(const struct images *i, uint64_t pc);
+
+/* The function of the image's own symbols that covers `pc`, at [*start, *end); NULL: none. Valid until the next
+   images_refresh. */
+const char *images_symbol(const struct images *i, uint64_t pc, uint64_t *start, uint64_t *end);
 
 /* Registers by DWARF number and `size` bytes of stack from the stack pointer (register 7) upwards. */
 struct images_thread {

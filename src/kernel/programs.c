@@ -13,6 +13,8 @@
 
 #include "bpf/offcpu.skel.h"
 
+#define CLOCK_TRIES 10000 /* of 0.1 ms */
+
 struct programs {
     struct offcpu *skeleton;
     struct ring_buffer *ring;
@@ -137,18 +139,32 @@ static int each_thread_run(struct programs *p)
     return rc;
 }
 
-int programs_watch(struct programs *p, const pid_t *pids, size_t count, uint32_t *first_run)
+/* The programs learn what time it is at the next switch of any thread. */
+static int clock_await(struct programs *p)
+{
+    for (int i = 0; i < CLOCK_TRIES && !__atomic_load_n(&p->skeleton->bss->clock_measured, __ATOMIC_ACQUIRE); i++)
+        usleep(100);
+    return p->skeleton->bss->clock_measured ? 0 : -ETIME;
+}
+
+uint32_t programs_runs(struct programs *p, size_t count)
+{
+    return __atomic_fetch_add(&p->skeleton->bss->last_run, (uint32_t)count, __ATOMIC_RELAXED) + 1;
+}
+
+int programs_watch(struct programs *p, const pid_t *pids, size_t count, uint32_t first_run)
 {
     int fd = bpf_map__fd(p->skeleton->maps.seeds);
-    /* The programs give numbers too, from the same counter. */
-    *first_run = __atomic_fetch_add(&p->skeleton->bss->last_run, (uint32_t)count, __ATOMIC_RELAXED) + 1;
+    int rc = clock_await(p);
+    if (rc < 0)
+        return rc;
     for (size_t i = 0; i < count; i++) {
-        uint32_t pid = (uint32_t)pids[i], run = *first_run + (uint32_t)i;
+        uint32_t pid = (uint32_t)pids[i], run = first_run + (uint32_t)i;
         if (bpf_map_update_elem(fd, &pid, &run, BPF_ANY) < 0)
             return -errno;
     }
     /* Twice: a thread that was created by one not yet watched, behind the iterator's back, is found then. */
-    int rc = each_thread_run(p);
+    rc = each_thread_run(p);
     return rc < 0 ? rc : each_thread_run(p);
 }
 
@@ -183,6 +199,15 @@ void programs_totals(struct programs *p, uint32_t run, programs_take_total *take
         take(context, &key, &total);
         bpf_map_delete_elem(fd, &key);
     }
+}
+
+void programs_interpreter(struct programs *p, uint32_t run, const struct offcpu_interpreter *interpreter)
+{
+    int fd = bpf_map__fd(p->skeleton->maps.interpreters);
+    if (interpreter)
+        bpf_map_update_elem(fd, &run, interpreter, BPF_ANY);
+    else
+        bpf_map_delete_elem(fd, &run);
 }
 
 uint64_t programs_lost(const struct programs *p, enum offcpu_lost cause)

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "bpf/offcpu.h"
+#include "bpf/python.h"
 
 struct programs;
 
@@ -30,9 +31,11 @@ bool programs_task_work(void);
 int programs_open(const struct programs_options *options, struct programs **out, char *error, size_t error_size);
 void programs_close(struct programs *p);
 
-/* Watches all threads of these processes, and from then on all their descendants; the run of pids[i] gets the number
-   first_run + i (struct offcpu_head). 0 or negative errno. */
-int programs_watch(struct programs *p, const pid_t *pids, size_t count, uint32_t *first_run);
+/* Numbers for `count` runs (struct offcpu_head) in a row; returns the first. The programs give numbers of their own. */
+uint32_t programs_runs(struct programs *p, size_t count);
+/* Watches all threads of these processes, and from then on all their descendants; the run of pids[i] has the number
+   first_run + i, from programs_runs. 0 or negative errno. */
+int programs_watch(struct programs *p, const pid_t *pids, size_t count, uint32_t first_run);
 
 /* Hands every record that is there to `take`, after waiting up to timeout_ms for the first. 0 or negative errno. */
 typedef void programs_take(void *context, const struct offcpu_head *record, size_t size);
@@ -44,6 +47,9 @@ int programs_finish(struct programs *p);
 /* Hands the totals of one run (0: of all) to `take` and removes them. */
 typedef void programs_take_total(void *context, const struct offcpu_call *call, const struct offcpu_total *total);
 void programs_totals(struct programs *p, uint32_t run, programs_take_total *take, void *context);
+
+/* From now on stacks of this run come with the frames of its CPython interpreter; NULL: its run is over. */
+void programs_interpreter(struct programs *p, uint32_t run, const struct offcpu_interpreter *interpreter);
 
 /* How many were lost so far. */
 uint64_t programs_lost(const struct programs *p, enum offcpu_lost cause);

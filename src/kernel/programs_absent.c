@@ -29,7 +29,13 @@ void programs_close(struct programs *p)
     (void)p;
 }
 
-int programs_watch(struct programs *p, const pid_t *pids, size_t count, uint32_t *first_run)
+uint32_t programs_runs(struct programs *p, size_t count)
+{
+    (void)p, (void)count;
+    return 0;
+}
+
+int programs_watch(struct programs *p, const pid_t *pids, size_t count, uint32_t first_run)
 {
     (void)p, (void)pids, (void)count, (void)first_run;
     return -ENOTSUP;
@@ -50,6 +56,11 @@ int programs_finish(struct programs *p)
 void programs_totals(struct programs *p, uint32_t run, programs_take_total *take, void *context)
 {
     (void)p, (void)run, (void)take, (void)context;
+}
+
+void programs_interpreter(struct programs *p, uint32_t run, const struct offcpu_interpreter *interpreter)
+{
+    (void)p, (void)run, (void)interpreter;
 }
 
 uint64_t programs_lost(const struct programs *p, enum offcpu_lost cause)

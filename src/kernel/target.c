@@ -10,13 +10,14 @@
 #include <sys/syscall.h>
 
 #include "base/compiler.h"
-#include "kernel/images.h"
+#include "kernel/codemap.h"
+#include "kernel/list.h"
+#include "kernel/python.h"
 #include "kernel/target_header.h"
 #include "trace/writer.h"
 
-#define SYSCALL_FUTEX_WAIT 455         /* Linux 6.7 */
-#define PENDING_MAX 64                 /* waits of one thread that share a stack; with more they are written without */
-#define REFRESH_NS UINT64_C(100000000) /* mappings are read again at most this often */
+#define SYSCALL_FUTEX_WAIT 455 /* Linux 6.7 */
+#define PENDING_MAX 64         /* waits of one thread that share a stack; with more they are written without */
 
 struct thread {
     uint32_t number; /* struct offcpu_head */
@@ -25,147 +26,38 @@ struct thread {
     struct trace_thread_slot *data;
     struct offcpu_wait *pending;
     size_t pending_count, pending_capacity;
+    struct frames *python; /* that belong to the next stack; NULL: never had any */
 };
 
-struct known_image {
-    uint64_t start, end;
-    char *path;
-    bool there; /* in the latest look at the mappings */
+/* Python frames for a stack that is still to come, if `wanted`. */
+struct frames {
+    uint64_t list[STACK_MAX_PYTHON];
+    size_t count;
+    uint32_t sequence;
+    uint16_t flags;
+    bool wanted;
+};
+
+/* What a stack is made of, beside the kernel's frames of each wait. */
+struct stack_parts {
+    const uint64_t *native;
+    size_t native_count;
+    const uint64_t *python;
+    size_t python_count;
+    uint16_t flags;
 };
 
 struct target {
     const struct target_options *options;
     pid_t pid;
+    uint32_t run;
     uint64_t process_start;
     struct writer writer;
-    struct images *images;
-    uint64_t refreshed_ns;
-    uint32_t generation; /* of modules */
+    struct codemap *code;
+    struct python *python;
     struct thread *threads;
     size_t thread_count, thread_capacity;
-    struct known_image *known;
-    size_t known_count, known_capacity;
-    uint64_t *ksyms; /* starts of those that the trace has */
-    size_t ksym_count, ksym_capacity;
 };
-
-/* Room for one more item; NULL: no memory, the list stays. */
-static void *list_add(void *items, size_t *count, size_t *capacity, size_t size)
-{
-    void **list = items;
-    if (*count == *capacity) {
-        size_t more = *capacity ? 2 * *capacity : 16;
-        void *larger = reallocarray(*list, more, size);
-        if (!larger)
-            return NULL;
-        *list = larger;
-        *capacity = more;
-    }
-    return memset((char *)*list + (*count)++ * size, 0, size);
-}
-
-/* ---- modules ---- */
-
-static void unload_write(struct target *t, uint64_t start, uint64_t now_ns)
-{
-    struct event_unload *e = (void *)writer_log_reserve(&t->writer, sizeof(*e), 0);
-    if (!e)
-        return;
-    e->header.time_ns = now_ns;
-    e->start = start;
-    e->unloaded = t->generation;
-    writer_log_commit(&e->header, EVENT_UNLOAD);
-}
-
-static void module_write(struct target *t, const struct image *image)
-{
-    uint32_t cursor = sizeof(struct event_module);
-    size_t length = strlen(image->path);
-    struct event_module *e = (void *)writer_log_reserve(&t->writer, cursor, (uint32_t)(length + image->build_id_size));
-    if (!e)
-        return;
-    e->header.time_ns = t->refreshed_ns;
-    e->start = image->start;
-    e->end = image->end;
-    e->bias = image->bias;
-    e->loaded = t->generation;
-    e->path = writer_log_string(&e->header, &cursor, image->path, length);
-    e->build_id = writer_log_string(&e->header, &cursor, image->build_id ? image->build_id : (const uint8_t *)"",
-                                    image->build_id_size);
-    writer_log_commit(&e->header, EVENT_MODULE);
-}
-
-static void image_take(void *context, const struct image *image)
-{
-    struct target *t = context;
-    for (size_t i = 0; i < t->known_count; i++) {
-        struct known_image *k = &t->known[i];
-        if (k->start == image->start && k->end == image->end && strcmp(k->path, image->path) == 0) {
-            k->there = true;
-            return;
-        }
-    }
-    char *path = strdup(image->path);
-    struct known_image *k = path ? list_add(&t->known, &t->known_count, &t->known_capacity, sizeof(*k)) : NULL;
-    if (!k) {
-        free(path);
-        return;
-    }
-    *k = (struct known_image){image->start, image->end, path, true};
-    module_write(t, image);
-}
-
-static void modules_refresh(struct target *t)
-{
-    t->refreshed_ns = kernel_now();
-    if (images_refresh(t->images) != 1)
-        return;
-    t->generation++;
-    for (size_t i = 0; i < t->known_count; i++)
-        t->known[i].there = false;
-    images_each(t->images, image_take, t);
-    for (size_t i = 0; i < t->known_count;) {
-        if (t->known[i].there) {
-            i++;
-            continue;
-        }
-        unload_write(t, t->known[i].start, t->refreshed_ns);
-        free(t->known[i].path);
-        t->known[i] = t->known[--t->known_count];
-    }
-}
-
-/* ---- kernel symbols ---- */
-
-static void ksym_write(struct target *t, const struct ksym *symbol)
-{
-    uint32_t cursor = sizeof(struct event_ksym);
-    size_t name = strlen(symbol->name), module = strlen(symbol->module);
-    struct event_ksym *e = (void *)writer_log_reserve(&t->writer, cursor, (uint32_t)(name + module));
-    if (!e)
-        return;
-    e->header.time_ns = kernel_now();
-    e->start = symbol->start;
-    e->end = symbol->end;
-    e->name = writer_log_string(&e->header, &cursor, symbol->name, name);
-    e->module = writer_log_string(&e->header, &cursor, symbol->module, module);
-    writer_log_commit(&e->header, EVENT_KSYM);
-}
-
-static void ksym_need(struct target *t, uint64_t pc)
-{
-    const struct ksym *symbol = ksyms_find(t->options->ksyms, pc - 1);
-    if (!symbol)
-        return;
-    for (size_t i = 0; i < t->ksym_count; i++)
-        if (t->ksyms[i] == symbol->start)
-            return;
-    uint64_t *start = list_add(&t->ksyms, &t->ksym_count, &t->ksym_capacity, sizeof(*start));
-    if (!start)
-        return;
-    *start = symbol->start;
-    ksym_write(t, symbol);
-}
 
 /* ---- threads ---- */
 
@@ -236,23 +128,24 @@ static int wait_fd(const struct offcpu_wait *wait)
     return -1;
 }
 
-/* A stack of kernel frames, then `count` user frames. 0: there are none, or there was no room. */
-static uint32_t stack_enter(struct target *t, const struct offcpu_wait *wait, const uint64_t *user, size_t count,
-                            uint16_t flags)
+/* The wait's kernel frames, then the program's. 0: there are none, or there was no room. */
+static uint32_t stack_enter(struct target *t, const struct offcpu_wait *wait, const struct stack_parts *user)
 {
-    uint64_t frames[STACK_MAX_NATIVE], hash = UINT64_C(0xcbf29ce484222325) ^ t->generation;
+    uint64_t frames[STACK_MAX_NATIVE], hash = UINT64_C(0xcbf29ce484222325) ^ codemap_generation(t->code);
     size_t n = 0;
-    for (size_t i = 0; i < wait->kernel_count && i < OFFCPU_KERNEL_FRAMES; i++) {
+    for (size_t i = 0; i < wait->kernel_count && i < OFFCPU_KERNEL_FRAMES; i++)
         frames[n++] = wait->kernel[i];
-        ksym_need(t, wait->kernel[i]);
-    }
-    for (size_t i = 0; i < count && n < STACK_MAX_NATIVE; i++)
-        frames[n++] = user[i];
+    for (size_t i = 0; i < user->native_count && n < STACK_MAX_NATIVE; i++)
+        frames[n++] = user->native[i];
     if (n == 0)
         return 0;
     for (size_t i = 0; i < n; i++)
         hash = (hash ^ frames[i]) * UINT64_C(0x100000001b3);
-    uint32_t id = writer_stack(&t->writer, hash, flags, t->generation, frames, (uint16_t)n, frames, 0);
+    for (size_t i = 0; i < user->python_count; i++)
+        hash = (hash ^ user->python[i]) * UINT64_C(0x100000001b3);
+    codemap_need(t->code, frames, n);
+    uint32_t id = writer_stack(&t->writer, hash, user->flags, codemap_generation(t->code), frames, (uint16_t)n,
+                               user->python, (uint16_t)user->python_count);
     if (!id)
         writer_lose(&t->writer, TRACE_LOST_STACKS, 1);
     return id;
@@ -283,10 +176,10 @@ static void wait_write(struct target *t, struct thread *thread, const struct off
     writer_ring_commit(thread->ring);
 }
 
-/* Writes the pending waits up to `sequence` with this stack. */
-static void pending_write(struct target *t, struct thread *thread, uint32_t sequence, const uint64_t *user,
-                          size_t count, uint16_t stack_flags)
+/* Writes the pending waits up to `sequence`, those of that number with this stack. */
+static void pending_write(struct target *t, struct thread *thread, uint32_t sequence, const struct stack_parts *user)
 {
+    static const struct stack_parts none = {.native_count = 0};
     size_t kept = 0;
     for (size_t i = 0; i < thread->pending_count; i++) {
         const struct offcpu_wait *wait = &thread->pending[i];
@@ -295,8 +188,8 @@ static void pending_write(struct target *t, struct thread *thread, uint32_t sequ
             thread->pending[kept++] = *wait;
             continue;
         }
-        bool has_stack = own && count > 0;
-        uint32_t stack = stack_enter(t, wait, user, own ? count : 0, own ? stack_flags : 0);
+        bool has_stack = own && user->native_count > 0;
+        uint32_t stack = stack_enter(t, wait, own ? user : &none);
         wait_write(t, thread, wait, stack, has_stack ? 0 : OFFCPU_FLAG_NO_STACK);
     }
     thread->pending_count = kept;
@@ -304,8 +197,9 @@ static void pending_write(struct target *t, struct thread *thread, uint32_t sequ
 
 static void pending_flush(struct target *t, struct thread *thread)
 {
+    static const struct stack_parts none = {.native_count = 0};
     if (thread->pending_count)
-        pending_write(t, thread, thread->pending[thread->pending_count - 1].sequence, NULL, 0, 0);
+        pending_write(t, thread, thread->pending[thread->pending_count - 1].sequence, &none);
 }
 
 void target_wait(struct target *t, const struct offcpu_wait *wait)
@@ -323,13 +217,38 @@ void target_wait(struct target *t, const struct offcpu_wait *wait)
         *pending = *wait;
 }
 
-/* A program counter in no known image: a library was loaded, or the program is new. */
-static bool frames_known(const struct target *t, const uint64_t *frames, size_t count)
+static void code_refreshed(struct target *t)
 {
-    for (size_t i = 0; i < count; i++)
-        if (!images_has(t->images, frames[i]))
-            return false;
-    return true;
+    const struct offcpu_interpreter *found = python_refresh(t->python, codemap_images(t->code));
+    if (found)
+        t->options->interpreter_found(t->options->context, t->run, found);
+}
+
+void target_python(struct target *t, const struct offcpu_python *python)
+{
+    const struct offcpu_head *head = &python->head;
+    struct thread *thread = thread_get(t, head->thread, head->tid, NULL, head->time_ns);
+    if (!thread)
+        return;
+    if (!thread->python)
+        thread->python = calloc(1, sizeof(*thread->python));
+    struct frames *f = thread->python;
+    if (!f)
+        return;
+    f->flags = 0;
+    f->count = python_frames(t->python, python, f->list, STACK_MAX_PYTHON, &f->flags);
+    f->sequence = python->sequence;
+    f->wanted = true;
+}
+
+static void parts_add_python(struct stack_parts *parts, struct frames *python, uint32_t sequence)
+{
+    if (!python || !python->wanted || python->sequence != sequence)
+        return;
+    parts->python = python->list;
+    parts->python_count = python->count;
+    parts->flags |= python->flags;
+    python->wanted = false;
 }
 
 void target_stack(struct target *t, const struct offcpu_stack *stack)
@@ -345,15 +264,18 @@ void target_stack(struct target *t, const struct offcpu_stack *stack)
     for (size_t i = 0; i < OFFCPU_REGISTERS; i++)
         registers[i] = stack->registers[i];
     size_t room = STACK_MAX_NATIVE - OFFCPU_KERNEL_FRAMES;
-    size_t count = images_unwind(t->images, &copy, frames, room, &complete, &truncated);
-    if (!complete && !truncated && !frames_known(t, frames, count) && kernel_now() > t->refreshed_ns + REFRESH_NS) {
-        modules_refresh(t);
-        count = images_unwind(t->images, &copy, frames, room, &complete, &truncated);
+    size_t count = images_unwind(codemap_images(t->code), &copy, frames, room, &complete, &truncated);
+    if (!complete && !truncated && codemap_refresh_for(t->code, frames, count)) {
+        code_refreshed(t);
+        count = images_unwind(codemap_images(t->code), &copy, frames, room, &complete, &truncated);
     }
     if (count > 0 && thread->pending[0].syscall < 0)
         frames[0]++; /* a fault: the counter is at the instruction, not behind it as in a return address */
-    pending_write(t, thread, stack->sequence, frames, count,
-                  (complete ? STACK_COMPLETE : 0) | (truncated ? STACK_TRUNCATED : 0));
+    struct stack_parts parts = {.native = frames,
+                                .native_count = count,
+                                .flags = (complete ? STACK_COMPLETE : 0) | (truncated ? STACK_TRUNCATED : 0)};
+    parts_add_python(&parts, thread->python, stack->sequence);
+    pending_write(t, thread, stack->sequence, &parts);
 }
 
 void target_thread_ended(struct target *t, const struct offcpu_head *exit)
@@ -461,19 +383,18 @@ static int trace_create(struct target *t, struct trace_header *header)
 
 static void target_free(struct target *t)
 {
-    images_free(t->images);
-    for (size_t i = 0; i < t->thread_count; i++)
+    codemap_free(t->code);
+    python_free(t->python);
+    for (size_t i = 0; i < t->thread_count; i++) {
         free(t->threads[i].pending);
-    for (size_t i = 0; i < t->known_count; i++)
-        free(t->known[i].path);
+        free(t->threads[i].python);
+    }
     free(t->threads);
-    free(t->known);
-    free(t->ksyms);
     writer_abandon(&t->writer);
     free(t);
 }
 
-int target_open(const struct target_options *options, pid_t pid, struct target **out)
+int target_open(const struct target_options *options, pid_t pid, uint32_t run, struct target **out)
 {
     struct trace_header header;
     int rc = target_header_read(pid, &header);
@@ -482,15 +403,18 @@ int target_open(const struct target_options *options, pid_t pid, struct target *
         return rc < 0 ? rc : -ENOMEM;
     t->options = options;
     t->pid = pid;
+    t->run = run;
     t->process_start = header.process_start;
     header.sample_mean_ns = options->mean_ns;
-    t->images = images_new(pid);
-    rc = t->images ? trace_create(t, &header) : -ENOMEM;
+    t->code = codemap_new(pid, &t->writer, options->ksyms);
+    t->python = python_new(pid, &t->writer);
+    rc = t->code && t->python ? trace_create(t, &header) : -ENOMEM;
     if (rc < 0) {
         target_free(t);
         return rc;
     }
-    modules_refresh(t);
+    if (codemap_refresh(t->code))
+        code_refreshed(t);
     *out = t;
     return 0;
 }
@@ -499,6 +423,7 @@ void target_close(struct target *t, enum trace_reason reason, uint64_t now_ns)
 {
     for (size_t i = 0; i < t->thread_count; i++)
         pending_flush(t, &t->threads[i]);
+    codemap_finish(t->code);
     writer_finish(&t->writer, TRACE_FINISHED, reason, now_ns);
     target_free(t);
 }

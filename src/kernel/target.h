@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "bpf/offcpu.h"
+#include "bpf/python.h"
 #include "kernel/ksyms.h"
 #include "trace/format.h"
 
@@ -24,11 +25,14 @@ struct target_options {
     uint64_t capacity;         /* of one trace, bytes */
     uint64_t mean_ns;          /* of the sampler */
     const struct ksyms *ksyms; /* NULL: kernel frames stay without names */
+    /* A CPython interpreter was found in this run: from now on its frames are wanted. */
+    void (*interpreter_found)(void *context, uint32_t run, const struct offcpu_interpreter *interpreter);
+    void *context;
 };
 
-/* Begins the trace of a process, PID-STARTTIME-N-kernel.trace. `options` must outlive it. 0 and *out, or negative
-   errno: -ESRCH where the process is gone. */
-int target_open(const struct target_options *options, pid_t pid, struct target **out);
+/* Begins the trace of a process that runs the program `run` (struct offcpu_head), PID-STARTTIME-N-kernel.trace.
+   `options` must outlive it. 0 and *out, or negative errno: -ESRCH where the process is gone. */
+int target_open(const struct target_options *options, pid_t pid, uint32_t run, struct target **out);
 /* Waits without a stack are written without it, and the trace is complete. Frees the target. */
 void target_close(struct target *t, enum trace_reason reason, uint64_t now_ns);
 
@@ -36,6 +40,8 @@ uint32_t target_pid(const struct target *t);
 bool target_is_gone(const struct target *t); /* the process does not exist any more */
 
 void target_wait(struct target *t, const struct offcpu_wait *wait);
+/* Python frames come before the stack that they belong to. */
+void target_python(struct target *t, const struct offcpu_python *python);
 void target_stack(struct target *t, const struct offcpu_stack *stack);
 void target_thread_ended(struct target *t, const struct offcpu_head *exit);
 void target_total(struct target *t, const struct offcpu_call *call, const struct offcpu_total *total, uint64_t now_ns);

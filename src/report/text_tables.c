@@ -112,7 +112,7 @@ static void loop_write(const struct loop *loop, const struct report_style *style
     line_right(&line, unit_part(loop->oncpu_ns, loop->wall_ns, number, sizeof(number)), 56);
     line_right(&line, unit_part(loop->blocked_ns, loop->wall_ns, number, sizeof(number)), 64);
     line_right(&line, unit_count(loop->turns, number, sizeof(number)), 72);
-    line_right(&line, unit_duration(loop->turn_p99_ns, number, sizeof(number)), 80);
+    line_right(&line, loop->turn_p99_ns > 0 ? unit_duration(loop->turn_p99_ns, number, sizeof(number)) : "-", 80);
     line_end(&line, out);
     loop_runnable_write(loop, style, out);
     loop_verdict_write(loop, style, out);
@@ -162,6 +162,14 @@ static void endpoint_notes_write(const struct endpoint *endpoint, const struct r
     line_end(&line, out);
 }
 
+/* A number that ends before `column`, or wider than its column, apart from the one before. */
+static void cell_write(struct line *line, const char *text, unsigned column)
+{
+    if (line->columns + line_width(text) >= column)
+        line_print(line, " ");
+    line_right(line, text, column);
+}
+
 /* What was asked most. */
 static void endpoint_details_write(const struct endpoint *endpoint, const struct report_style *style, FILE *out)
 {
@@ -175,10 +183,10 @@ static void endpoint_details_write(const struct endpoint *endpoint, const struct
         line_begin(&line, style);
         line_pad(&line, 6);
         line_text(&line, operation->words, 38, LINE_CUT_END);
-        line_right(&line, unit_count(operation->count, number, sizeof(number)), 53);
-        line_right(&line, unit_duration(operation->total_ns, number, sizeof(number)), 62);
-        line_right(&line, operation->p50_ns ? unit_duration(operation->p50_ns, number, sizeof(number)) : "-", 71);
-        line_right(&line, operation->p99_ns ? unit_duration(operation->p99_ns, number, sizeof(number)) : "-", 80);
+        cell_write(&line, unit_count(operation->count, number, sizeof(number)), 53);
+        cell_write(&line, unit_duration(operation->total_ns, number, sizeof(number)), 62);
+        cell_write(&line, operation->p50_ns ? unit_duration(operation->p50_ns, number, sizeof(number)) : "-", 71);
+        cell_write(&line, operation->p99_ns ? unit_duration(operation->p99_ns, number, sizeof(number)) : "-", 80);
         line_end(&line, out);
     }
 }
@@ -191,11 +199,11 @@ static void endpoint_write(const struct endpoint *endpoint, const struct report_
     line_begin(&line, style);
     line_print(&line, "  ");
     line_text(&line, text_peer(&endpoint->peer, text, sizeof(text)), 31, LINE_CUT_START);
-    line_right(&line, unit_count(endpoint->connects, text, sizeof(text)), 43);
-    line_right(&line, unit_count(endpoint->requests ? endpoint->requests : endpoint->calls, text, sizeof(text)), 53);
-    line_right(&line, unit_duration(endpoint->wait_ns, text, sizeof(text)), 62);
-    line_right(&line, endpoint->p50_ns ? unit_duration(endpoint->p50_ns, text, sizeof(text)) : "-", 71);
-    line_right(&line, endpoint->p99_ns ? unit_duration(endpoint->p99_ns, text, sizeof(text)) : "-", 80);
+    cell_write(&line, unit_count(endpoint->connects, text, sizeof(text)), 43);
+    cell_write(&line, unit_count(endpoint->requests ? endpoint->requests : endpoint->calls, text, sizeof(text)), 53);
+    cell_write(&line, unit_duration(endpoint->wait_ns, text, sizeof(text)), 62);
+    cell_write(&line, endpoint->p50_ns ? unit_duration(endpoint->p50_ns, text, sizeof(text)) : "-", 71);
+    cell_write(&line, endpoint->p99_ns ? unit_duration(endpoint->p99_ns, text, sizeof(text)) : "-", 80);
     line_end(&line, out);
     endpoint_details_write(endpoint, style, out);
 }

@@ -129,6 +129,13 @@ struct trace_lockset {
     const uint8_t *shared;  /* 1: for reading */
 };
 
+/* A function of the process that was named when it was recorded. */
+struct trace_symbol {
+    uint64_t start, end;
+    uint32_t loaded; /* module generation */
+    const char *name;
+};
+
 struct trace_note {
     uint64_t time_ns;
     uint32_t severity;
@@ -177,6 +184,8 @@ const struct trace_protocol *trace_protocol_at(const struct trace *t, size_t i);
 size_t trace_address_count(const struct trace *t);
 const struct trace_address *trace_address_at(const struct trace *t, size_t i);              /* by address */
 const struct trace_address *trace_address_find(const struct trace *t, const char *address); /* NULL: not looked up */
+/* The function at `pc` at module generation `generation`, if it was named when it was recorded; else NULL. */
+const struct trace_symbol *trace_symbol_find(const struct trace *t, uint64_t pc, uint32_t generation);
 size_t trace_note_count(const struct trace *t);
 const struct trace_note *trace_note_at(const struct trace *t, size_t i);
 /* 0, or -ENOENT where the id names no complete stack. */

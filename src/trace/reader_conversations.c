@@ -60,7 +60,7 @@ static int address_add(struct trace *t, const union trace_event *e)
     return a->name && a->address ? 0 : -ENOMEM;
 }
 
-int conversation_add(struct trace *t, const union trace_event *e)
+int definition_talk_add(struct trace *t, const union trace_event *e)
 {
     switch (e->header.type) {
     case EVENT_OPERATION:
@@ -96,7 +96,7 @@ static int address_compare(const void *a, const void *b)
     return strcmp(x->address, y->address);
 }
 
-void conversations_finish(struct trace *t)
+void definitions_talk_finish(struct trace *t)
 {
     reader_list_sort_by_id(&t->operations, sizeof(struct trace_operation));
     reader_list_sort_by_id(&t->keys, sizeof(struct trace_key));

@@ -92,6 +92,18 @@ static int ksym_add(struct trace *t, const union trace_event *e)
     return k->name && k->module ? 0 : -ENOMEM;
 }
 
+static int symbol_add(struct trace *t, const union trace_event *e)
+{
+    struct trace_symbol *s = reader_list_add(&t->symbols, sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    s->start = e->symbol.start;
+    s->end = e->symbol.end;
+    s->loaded = e->symbol.loaded;
+    s->name = event_text(t, e, e->symbol.name);
+    return s->name ? 0 : -ENOMEM;
+}
+
 int definition_add(struct trace *t, const union trace_event *e)
 {
     switch (e->header.type) {
@@ -110,8 +122,10 @@ int definition_add(struct trace *t, const union trace_event *e)
     case EVENT_LOCK:
     case EVENT_LOCKSET:
         return lock_add(t, e);
+    case EVENT_SYMBOL:
+        return symbol_add(t, e);
     default:
-        return conversation_add(t, e);
+        return definition_talk_add(t, e);
     }
 }
 
@@ -150,7 +164,7 @@ void definitions_finish(struct trace *t)
         qsort(t->ksyms.items, t->ksyms.count, sizeof(struct trace_ksym), ksym_compare);
     reader_list_sort_by_id(&t->endpoints, sizeof(struct trace_endpoint));
     reader_list_sort_by_id(&t->codes, sizeof(struct trace_code));
-    conversations_finish(t);
+    definitions_talk_finish(t);
     locks_finish(t);
 }
 

@@ -109,5 +109,6 @@ int log_finish(struct trace *t)
     if (t->log_index.count)
         qsort(t->log_index.items, t->log_index.count, sizeof(struct log_index), index_compare);
     definitions_finish(t);
-    return modules_finish(t);
+    int err = modules_finish(t);
+    return err ? err : symbols_finish(t);
 }

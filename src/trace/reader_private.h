@@ -102,6 +102,8 @@ struct trace {
     struct list locksets;     /* struct trace_lockset, by id */
     struct list protocols;    /* struct trace_protocol, by endpoint, then time */
     struct list addresses;    /* struct trace_address, by address */
+    struct list symbols;      /* struct trace_symbol, by start, then loaded */
+    struct list symbol_reach; /* uint64_t: greatest end of the symbols up to here */
     struct list log_index;    /* struct log_index, by time */
     struct trace_counter *counters;
     uint8_t *log; /* all usable LOG records, each as in the file */
@@ -162,6 +164,7 @@ int log_finish(struct trace *t);
 int threads_finish(struct trace *t);
 void rings_finish(struct trace *t);
 int modules_finish(struct trace *t);
+int symbols_finish(struct trace *t);
 
 /* ---- reader_definitions.c: what LOG events define ---- */
 
@@ -177,8 +180,8 @@ void *reader_list_find(const struct list *l, size_t item_size, const void *key,
 
 /* ---- reader_conversations.c: of these, what is said about conversations ---- */
 
-int conversation_add(struct trace *t, const union trace_event *e);
-void conversations_finish(struct trace *t);
+int definition_talk_add(struct trace *t, const union trace_event *e);
+void definitions_talk_finish(struct trace *t);
 
 /* ---- reader_locks.c ---- */
 

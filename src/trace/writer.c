@@ -448,8 +448,21 @@ uint32_t writer_stack(struct writer *w, uint64_t hash, uint16_t flags, uint32_t 
 
 static bool defines_number(uint16_t type)
 {
-    return type == EVENT_ENDPOINT || type == EVENT_MODULE || type == EVENT_UNLOAD || type == EVENT_CODE ||
-           type == EVENT_LOCK || type == EVENT_LOCKSET;
+    switch (type) {
+    case EVENT_ENDPOINT:
+    case EVENT_MODULE:
+    case EVENT_UNLOAD:
+    case EVENT_CODE:
+    case EVENT_OPERATION:
+    case EVENT_KEY:
+    case EVENT_PROTOCOL:
+    case EVENT_ADDRESS:
+    case EVENT_LOCK:
+    case EVENT_LOCKSET:
+        return true;
+    default:
+        return false;
+    }
 }
 
 static void inherit_record(struct writer *w, const struct event_header *e, uint32_t size)

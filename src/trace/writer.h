@@ -67,8 +67,9 @@ void writer_abandon(struct writer *w);
 
 /*
  * Takes over from `from` (the parent's trace, still mapped after fork) the LOG records that define numbers used in
- * process memory: endpoints, modules, code objects. The parent goes on writing meanwhile: `known` says whether this
- * process knows the number too, or the parent gave it after the fork.
+ * process memory: endpoints, modules, code objects, operations, keys, and what is said once about endpoints. The parent
+ * goes on writing meanwhile: `known` says whether this process knows the number too, or the parent gave it after the
+ * fork.
  */
 void writer_inherit(struct writer *w, const struct writer *from, bool (*known)(const struct event_header *record));
 

@@ -68,6 +68,16 @@ CASE(setsockopt, "")
     show("setsockopt -1", setsockopt(-1, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one)));
 }
 
+CASE(getsockopt, "")
+{
+    int fds[2], error = -1;
+    socklen_t size = sizeof(error);
+    pair(fds);
+    show("getsockopt", getsockopt(fds[0], SOL_SOCKET, SO_ERROR, &error, &size));
+    show("its value", error);
+    show("getsockopt -1", getsockopt(-1, SOL_SOCKET, SO_ERROR, &error, &size));
+}
+
 CASE(shutdown, "shutdown 2 1 0 unix")
 {
     int fds[2];

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Threads of an unprepared interpreter that wait in time.sleep, a lock and os.read until they are stopped.
+"""Threads of an unprepared interpreter that wait in time.sleep, a lock and os.read until they are stopped, or TURNS times.
 
 Expected: every stack unwinds to the thread's start.
 """
 
+import itertools
 import os
 import threading
 import time
@@ -34,6 +35,8 @@ def read():
 for run in (hold, take, read):
     threading.Thread(target=run, daemon=True).start()
 print("ready", flush=True)
-while True:
+for turn in itertools.count(1):
     time.sleep(0.01)
     os.write(sink, b"x")
+    if turn == int(os.environ.get("TURNS", "0")):
+        break

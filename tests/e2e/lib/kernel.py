@@ -28,17 +28,35 @@ class Attached(Process):
         self.until(lambda: "recording" in self.output())
 
     def events(self, kind):
-        """Every event of this kind as a dictionary of texts, those with a stack also "stack": its flags."""
-        found, event = [], None
-        for trace in sorted(self.directory.glob("*.trace")):
-            for line in run([CPROBE, "dump", "--stacks", trace]).splitlines():
-                match = re.match(r"(\d+) (\w+) (.*)", line)
-                if match:
-                    event = None
-                    if match[2] == kind:
-                        event = dict(re.findall(r"(\w+)=(\"[^\"]*\"|\S+)", match[3]))
-                        event["time"] = match[1]
-                        found.append(event)
-                elif event is not None and line.startswith("  flags="):
-                    event["stack_flags"] = int(line.split()[0].split("=")[1])
-        return found
+        return trace_events(self.directory, kind)
+
+    def names(self):
+        """The functions that the traces name so far."""
+        return {event["name"].strip('"') for event in self.events("symbol")}
+
+
+def trace_events(directory, kind, pattern="*.trace"):
+    """Every event of this kind as a dictionary of texts. Those with a stack also have "stack_flags", and "native" and "python":
+    its frames as cprobe dump has them, innermost first."""
+    found, event = [], None
+    for trace in sorted(directory.glob(pattern)):
+        for line in run([CPROBE, "dump", "--stacks", trace]).splitlines():
+            match = re.match(r"(\d+) (\w+) (.*)", line)
+            if match:
+                event = None
+                if match[2] == kind:
+                    event = dict(re.findall(r"(\w+)=(\"[^\"]*\"|\S+)", match[3]))
+                    event["time"] = match[1]
+                    found.append(event)
+            elif event is not None:
+                stack_line_take(event, line.split())
+    return found
+
+
+def stack_line_take(event, words):
+    if words[0].startswith("flags="):
+        event.update(stack_flags=int(words[0].split("=")[1]), native=[], python=[])
+    elif words[0] == "native":
+        event["native"].append(" ".join(words[1:]))
+    elif words[0] == "python":
+        event["python"].append(re.sub(r"code=\d+ ", "", " ".join(words[1:])))

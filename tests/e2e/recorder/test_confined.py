@@ -10,7 +10,7 @@ import unittest
 
 from lib.case import require_root
 from lib.process import BUILD, SHIM
-from recorded import Trace, record, scratch
+from lib.recorded import Trace, record, scratch
 
 PROGRAM = BUILD / "tests/programs/confined"
 CLOSING = "cprobe: recorded into "

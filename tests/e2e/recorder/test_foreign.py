@@ -6,7 +6,7 @@ import re
 import unittest
 
 from lib.process import BUILD, PYTHON, run
-from recorded import record
+from lib.recorded import record
 
 PROGRAMS = BUILD / "tests/programs"
 COMPLETE, FOREIGN = 1, 8  # STACK_

@@ -6,7 +6,7 @@ import re
 import unittest
 
 from lib.process import BUILD, ROOT, SHIM, run
-from recorded import bare, record
+from lib.recorded import bare, record
 
 PROGRAMS = sorted((ROOT / "tests/programs").glob("hooks_*.c"))
 

@@ -6,7 +6,7 @@ import os
 import unittest
 
 from lib.process import PROGRAMS, BUILD
-from recorded import bare, record, scratch
+from lib.recorded import bare, record, scratch
 
 
 def program(name):

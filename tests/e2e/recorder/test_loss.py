@@ -10,7 +10,7 @@ import unittest
 
 from lib.process import BUILD
 from lib.recording import preload
-from recorded import Trace, is_trace, record, scratch
+from lib.recorded import Trace, is_trace, record, scratch
 
 PROGRAM = BUILD / "tests/programs/busy"
 KILLS = 100

@@ -6,7 +6,7 @@ import pathlib
 import unittest
 
 from lib.process import BUILD, PYTHON, SHIM
-from recorded import bare, record
+from lib.recorded import bare, record
 
 PROGRAMS = BUILD / "tests/programs"
 LIBRARIES = pathlib.Path("/usr/lib/x86_64-linux-gnu")

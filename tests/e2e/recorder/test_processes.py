@@ -7,7 +7,7 @@ import time
 import unittest
 
 from lib.process import BUILD, SHIM
-from recorded import Trace, bare, record, scratch
+from lib.recorded import Trace, bare, record, scratch
 
 PROGRAMS = BUILD / "tests/programs"
 CLOSING = "cprobe: recorded into "

@@ -5,7 +5,7 @@
 import unittest
 
 from lib.process import BUILD
-from recorded import record
+from lib.recorded import record
 
 PROGRAMS = BUILD / "tests/programs"
 

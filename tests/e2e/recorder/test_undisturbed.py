@@ -7,7 +7,7 @@ import shutil
 import unittest
 
 from lib.process import PYTHON
-from recorded import bare, record, scratch
+from lib.recorded import bare, record, scratch
 
 PYTHON_PROGRAM = """
 import asyncio, concurrent.futures, multiprocessing, selectors, socket, subprocess, sys, tempfile, threading

@@ -21,6 +21,8 @@
 
 #include "analysis/analysis.h"
 #include "trace/trace_builder.h"
+#include "trace/trace_talk.h"
+#include "wire/wire.h"
 
 #define US UINT64_C(1000)
 #define MS UINT64_C(1000000)
@@ -92,6 +94,10 @@ enum {
     PC_EXECUTE_CHILD = 0x2000800,
     PC_KOMBU_LOOP = 0x2000900,
     PC_KOMBU_TRANSPORT = 0x2000a00,
+    PC_CELERY_TRACE = 0x2000b00,   /* calls the task's function */
+    PC_CELERY_BACKEND = 0x2000c00, /* stores the task's result */
+    PC_SQLALCHEMY = 0x2000d00,
+    PC_TASK = 0x2000e00,
 };
 
 static const struct {
@@ -147,6 +153,16 @@ static const struct {
     {PC_KOMBU_TRANSPORT,
      {FRAME_PYTHON, "Channel._brpop_read", "kombu.transport.redis",
       "/usr/lib/python3/dist-packages/kombu/transport/redis.py", 980, false, false}},
+    {PC_CELERY_TRACE,
+     {FRAME_PYTHON, "build_tracer.<locals>.trace_task", "celery.app.trace",
+      "/usr/lib/python3/dist-packages/celery/app/trace.py", 451, false, false}},
+    {PC_CELERY_BACKEND,
+     {FRAME_PYTHON, "DatabaseBackend._store_result", "celery.backends.database",
+      "/usr/lib/python3/dist-packages/celery/backends/database/__init__.py", 125, false, false}},
+    {PC_SQLALCHEMY,
+     {FRAME_PYTHON, "Pool.connect", "sqlalchemy.pool.base", "/usr/lib/python3/dist-packages/sqlalchemy/pool/base.py",
+      325, false, false}},
+    {PC_TASK, {FRAME_PYTHON, "charge", "shop.tasks", "/srv/shop/tasks.py", 12, false, false}},
     {PC_REQUESTS,
      {FRAME_PYTHON, "Session.send", "requests.sessions", "/usr/lib/python3/dist-packages/requests/sessions.py", 701,
       false, false}},

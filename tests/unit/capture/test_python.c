@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "capture/record.h"
-#include "fake_python.h"
+#include "python/fake_python.h"
 #include "isolated.h"
 #include "trace/format.h"
 

@@ -117,6 +117,24 @@ static void switches_and_numbers(void **state)
     refuse("CPROBE_ROOT=4294967296", root, 0);
 }
 
+static void words(void **state)
+{
+    (void)state;
+    read_one("UNRELATED=1");
+    assert_int_equal(s.wire, 1);
+    assert_int_equal(s.keys, SETTINGS_KEYS_FULL);
+    assert_int_equal(s.connections, 4096);
+    accept("CPROBE_WIRE=off", wire, 0);
+    accept("CPROBE_WIRE=1", wire, 1);
+    accept("CPROBE_KEYS=hash", keys, SETTINGS_KEYS_HASH);
+    accept("CPROBE_KEYS=off", keys, SETTINGS_KEYS_OFF);
+    accept("CPROBE_CONNECTIONS=65000", connections, 65000);
+    refuse("CPROBE_WIRE=maybe", wire, 1);
+    refuse("CPROBE_KEYS=", keys, SETTINGS_KEYS_FULL);
+    refuse("CPROBE_CONNECTIONS=0", connections, 4096);
+    refuse("CPROBE_CONNECTIONS=65001", connections, 4096);
+}
+
 static void complaints_help(void **state)
 {
     (void)state;
@@ -224,6 +242,7 @@ int main(void)
         cmocka_unit_test(sizes),
         cmocka_unit_test(times),
         cmocka_unit_test(switches_and_numbers),
+        cmocka_unit_test(words),
         cmocka_unit_test(complaints_help),
         cmocka_unit_test(long_text_is_cut),
         cmocka_unit_test(all_are_read),

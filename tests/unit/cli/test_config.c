@@ -53,8 +53,15 @@ static void every_section_takes_effect(void **state)
              "record: {dir: /var/x, max_size: 128M, quiet: yes}\n"
              "rules:\n  non-yielding-io: {share: 5%}\n  loop-stall:\n    threshold: 250ms\n"
              "suppressions:\n  - \"non-yielding-io:*legacy.py\"\n  - '*:x'\n"
-             "fail_on: [error, loop-stall]\n") < 0)
+             "fail_on: [error, loop-stall]\n"
+             "connect:\n  mode: enforce\n  allow:\n    - \"redis://127.0.0.1:6379\"\n"
+             "    - {peer: \"mysql://*\", process: \"celery*\"}\n") < 0)
         fail_msg("%s", error);
+    const struct process_info celery = {.name = "celery"}, web = {.name = "gunicorn"};
+    const struct peer mysql = {.protocol = "mysql", .family = "inet", .address = "127.0.0.1:3306"};
+    assert_ptr_equal(config.analysis.policy, config.policy);
+    assert_true(policy_allows(config.policy, &celery, &mysql));
+    assert_false(policy_allows(config.policy, &web, &mysql));
     assert_string_equal(config.record.value[RECORDER_dir], "/var/x");
     assert_string_equal(config.record.value[RECORDER_max_size], "128M");
     assert_string_equal(config.record.value[RECORDER_quiet], "1");
@@ -66,6 +73,16 @@ static void every_section_takes_effect(void **state)
     assert_true(config.has_fail_on);
     assert_true(config.fail_on.severity_given && config.fail_on.severity == SEVERITY_ERROR);
     assert_true(config.fail_on.rules != 0);
+    config_free(&config);
+}
+
+static void a_policy_that_only_lists_is_not_in_force(void **state)
+{
+    (void)state;
+    struct config config;
+    assert_int_equal(load(&config, "connect: {mode: list, allow: [\"redis://x\"]}\n"), 0);
+    assert_non_null(config.policy);
+    assert_null(config.analysis.policy);
     config_free(&config);
 }
 
@@ -94,7 +111,15 @@ static void mistakes_name_file_line_and_the_nearest_key(void **state)
 {
     (void)state;
     assert_refused("recrod: {}\n", "c.yaml:1: unknown key 'recrod'; did you mean 'record'?");
-    assert_refused("connect: {}\n", "c.yaml:1: unknown key 'connect'; known: record, rules, suppressions, fail_on");
+    assert_refused("zzzzzzzz: {}\n",
+                   "c.yaml:1: unknown key 'zzzzzzzz'; known: record, rules, suppressions, fail_on, connect");
+    assert_refused("connect: {mode: enforced}\n",
+                   "c.yaml:1: unknown mode of connect: 'enforced'; did you mean 'enforce'?");
+    assert_refused("connect:\n  alow: []\n", "c.yaml:2: unknown key in connect: 'alow'; did you mean 'allow'?");
+    assert_refused("connect:\n  allow:\n    - \"reddis://x\"\n",
+                   "c.yaml:3: unknown protocol 'reddis'; did you mean 'redis'?");
+    assert_refused("connect: {allow: [{peer: x, proces: y}]}\n",
+                   "c.yaml:1: unknown key of an allowed peer 'proces'; did you mean 'process'?");
     assert_refused("record:\n  max-size: 5M\n",
                    "c.yaml:2: unknown key in record: 'max-size'; did you mean 'max_size'?");
     assert_refused("record:\n  sample: 5\n",
@@ -119,6 +144,12 @@ static void values_of_the_wrong_kind_are_refused(void **state)
                    "c.yaml:1: suppressions: must be a list, as in [\"non-yielding-io:*views.py\"]");
     assert_refused("suppressions: [{a: b}]\n",
                    "c.yaml:1: a suppression must be text of the form rule:pattern, in quotes");
+    assert_refused("connect: {allow: x}\n",
+                   "c.yaml:1: allow: must be a list of peers, as in [\"redis://127.0.0.1:6379\"]");
+    assert_refused("connect: {allow: [{process: x}]}\n",
+                   "c.yaml:1: an allowed peer needs peer:, as in {peer: \"mysql://db\", process: \"celery*\"}");
+    assert_refused("connect: {allow: [10.0.0.0/99]}\n",
+                   "c.yaml:1: '10.0.0.0/99' is not a range of addresses such as 10.0.0.0/8");
     assert_refused("fail_on: {a: b}\n", "c.yaml:1: fail_on: must be a list of rules and severities");
     assert_refused("? [a]\n: b\n", "c.yaml:1: a key must be plain text");
     assert_refused("fail_on: all\nfail_on: error\n", "c.yaml:2: key 'fail_on' stands twice");
@@ -159,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_section_takes_effect),
+        cmocka_unit_test(a_policy_that_only_lists_is_not_in_force),
         cmocka_unit_test(an_empty_file_changes_nothing),
         cmocka_unit_test(mistakes_name_file_line_and_the_nearest_key),
         cmocka_unit_test(values_of_the_wrong_kind_are_refused),

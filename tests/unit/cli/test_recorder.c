@@ -64,6 +64,19 @@ static void flags_reach_the_recorder_as_digits(void **state)
     assert_value(RECORDER_quiet, "maybe", NULL);
 }
 
+static void words_reach_the_recorder_in_its_own_form(void **state)
+{
+    (void)state;
+    assert_value(RECORDER_wire, "off", "0");
+    assert_value(RECORDER_wire, "on", "1");
+    assert_value(RECORDER_wire, "perhaps", NULL);
+    assert_value(RECORDER_keys, "Hash", "hash");
+    assert_value(RECORDER_keys, "some", NULL);
+    assert_value(RECORDER_connections, "100", "100");
+    assert_value(RECORDER_connections, "0", NULL);
+    assert_value(RECORDER_connections, "1K", NULL);
+}
+
 static void a_bad_value_says_what_a_good_one_looks_like(void **state)
 {
     (void)state;
@@ -136,6 +149,7 @@ int main(void)
         cmocka_unit_test(sizes_need_to_be_in_range),
         cmocka_unit_test(times_need_a_unit),
         cmocka_unit_test(flags_reach_the_recorder_as_digits),
+        cmocka_unit_test(words_reach_the_recorder_in_its_own_form),
         cmocka_unit_test(a_bad_value_says_what_a_good_one_looks_like),
         cmocka_unit_test(the_command_line_beats_the_variable),
         cmocka_unit_test(the_library_is_preloaded_before_others),

@@ -118,6 +118,36 @@ static void test_unload_of_nothing(void **state)
 
 /* ---- stacks ---- */
 
+static const char *symbol_name(const struct trace *t, uint64_t pc, uint32_t generation)
+{
+    const struct trace_symbol *s = trace_symbol_find(t, pc, generation);
+    return s ? s->name : "";
+}
+
+/* Generated code is replaced by other code, in the same place or in some of it. */
+static void test_symbols(void **state)
+{
+    (void)state;
+    struct trace_builder *b = builder_new(1);
+    builder_symbol(b, 0x1000, 0x1100, 0, "first");
+    builder_symbol(b, 0x1000, 0x1080, 2, "second");
+    builder_symbol(b, 0x1040, 0x1060, 3, "third");
+    builder_symbol(b, 0x2000, 0x2001, 0, "far");
+    struct trace *t = builder_open(b);
+    assert_string_equal(symbol_name(t, 0xfff, 9), "");
+    assert_string_equal(symbol_name(t, 0x1000, 1), "first");
+    assert_string_equal(symbol_name(t, 0x1050, 1), "first");
+    assert_string_equal(symbol_name(t, 0x1050, 2), "second");
+    assert_string_equal(symbol_name(t, 0x1050, 3), "third");
+    assert_string_equal(symbol_name(t, 0x1060, 3), "second");
+    assert_string_equal(symbol_name(t, 0x1090, 3), "first");
+    assert_string_equal(symbol_name(t, 0x1100, 3), "");
+    assert_string_equal(symbol_name(t, 0x2000, 0), "far");
+    assert_string_equal(symbol_name(t, 0x2001, 0), "");
+    trace_close(t);
+    builder_free(b);
+}
+
 static void test_stack(void **state)
 {
     (void)state;
@@ -197,6 +227,7 @@ int main(void)
         cmocka_unit_test(test_module_generations),
         cmocka_unit_test(test_modules_that_overlap),
         cmocka_unit_test(test_unload_of_nothing),
+        cmocka_unit_test(test_symbols),
         cmocka_unit_test(test_stack),
         cmocka_unit_test(test_stack_of_most_frames),
         cmocka_unit_test(test_stack_ids_that_name_nothing),

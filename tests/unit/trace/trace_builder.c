@@ -316,6 +316,11 @@ void builder_ring_close(struct trace_builder *b, uint32_t tid)
     thread_find(b, tid, b->time_ns)->ring = NULL;
 }
 
+uint32_t builder_slot(struct trace_builder *b, uint32_t tid)
+{
+    return thread_find(b, tid, b->time_ns)->number;
+}
+
 void *builder_ring_raw(struct trace_builder *b, uint32_t tid, const void *event, size_t size)
 {
     struct builder_thread *t = thread_find(b, tid, b->time_ns);
@@ -414,6 +419,13 @@ void builder_module(struct trace_builder *b, uint64_t start, uint64_t end, uint6
     struct tail tails[] = {tail_text(offsetof(struct event_module, path), path),
                            {offsetof(struct event_module, build_id), build_id, build_id_size}};
     log_append(b, EVENT_MODULE, &e, sizeof(e), tails, 2);
+}
+
+void builder_symbol(struct trace_builder *b, uint64_t start, uint64_t end, uint32_t loaded, const char *name)
+{
+    struct event_symbol e = {.start = start, .end = end, .loaded = loaded};
+    struct tail tails[] = {tail_text(offsetof(struct event_symbol, name), name)};
+    log_append(b, EVENT_SYMBOL, &e, sizeof(e), tails, 1);
 }
 
 void builder_unload(struct trace_builder *b, uint64_t start, uint32_t unloaded)

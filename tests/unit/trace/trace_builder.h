@@ -54,6 +54,9 @@ void builder_time(struct trace_builder *b, uint64_t time_ns);
    number. */
 struct trace_thread_slot *builder_thread(struct trace_builder *b, uint32_t tid, const char *name, uint64_t start_ns);
 
+/* Number of the thread's slot. A tid that is unknown gets one. */
+uint32_t builder_slot(struct trace_builder *b, uint32_t tid);
+
 /* One recorded wait of weight 1 and its place in the slot's exact counters; with WAIT_WAITSET in flags also in the
    slot's site for `endpoint`. A tid that is unknown gets a slot. Returns the event: fd, fds, weight, error, result may
    be set. */
@@ -91,6 +94,8 @@ uint32_t builder_epoll_set(struct trace_builder *b, uint64_t pc, uint32_t module
 /* Modules [start, end); build_id may be NULL. loaded/unloaded: module generations. */
 void builder_module(struct trace_builder *b, uint64_t start, uint64_t end, uint64_t bias, uint32_t loaded,
                     const char *path, const uint8_t *build_id, size_t build_id_size);
+/* A function that was named when it was recorded. */
+void builder_symbol(struct trace_builder *b, uint64_t start, uint64_t end, uint32_t loaded, const char *name);
 void builder_unload(struct trace_builder *b, uint64_t start, uint32_t unloaded);
 
 /* A code object of Python `version` (0x030b). Returns its id (1, 2, …) for PY_FRAME. linetable may be NULL. */

@@ -102,6 +102,16 @@ static void sample_kernel(struct trace_builder *b, const struct sample_ids *ids)
               .text = "do_sys_pollext4"};
     builder_log_raw(b, &ksym, sizeof(ksym));
     struct {
+        struct event_symbol event;
+        char text[24];
+    } symbol = {.event = {{EVENT_MAGIC, EVENT_SYMBOL, sizeof(symbol), BUILDER_START + 63 * SAMPLE_MS},
+                          UINT64_C(0x3a8100001000),
+                          UINT64_C(0x3a8100001200),
+                          1,
+                          {40, 21}},
+                .text = "JS:~get /srv/app.js:7"};
+    builder_log_raw(b, &symbol, sizeof(symbol));
+    struct {
         struct event_syscall event;
         uint32_t hist[4];
     } total = {.event = {.header = {EVENT_MAGIC, EVENT_SYSCALL, sizeof(total), BUILDER_START + 1990 * SAMPLE_MS},

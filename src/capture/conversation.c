@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "capture/conversation.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/sys.h"
+#include "capture/facts.h"
+#include "capture/record.h"
+#include "capture/recorder.h"
+#include "capture/request.h"
+#include "capture/thread.h"
+
+#ifndef MADV_NOHUGEPAGE
+#define MADV_NOHUGEPAGE 15
+#endif
+
+#define PLACE_BITS 16
+#define LOCK_SPINS 100
+#define LOCK_YIELDS 100
+
+/* Free places form a stack (Treiber); `tag` makes a head that comes back look different. */
+union head {
+    struct {
+        uint32_t place; /* + 1; 0: empty */
+        uint32_t tag;
+    };
+    uint64_t word;
+};
+
+static struct {
+    struct conversation *table; /* NULL: none are followed */
+    uint32_t size;
+    uint32_t fresh; /* any: places below were in use once */
+    uint32_t noted; /* any: the note about missing room was written */
+    uint64_t free;  /* any: union head */
+} pool;
+
+void conversations_init(void)
+{
+    uint32_t size = recorder.settings.connections;
+    size_t bytes = size * sizeof(struct conversation);
+    if (!recorder.settings.wire)
+        return;
+    void *table = sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (sys_is_error(table))
+        return;
+    sys_madvise(table, bytes, MADV_NOHUGEPAGE); /* memory for those in use only */
+    pool.table = table;
+    pool.size = size;
+}
+
+static struct conversation *conversation_at(uint32_t id)
+{
+    uint32_t place = (id & ((1u << PLACE_BITS) - 1)) - 1;
+    struct conversation *c = place < pool.size ? &pool.table[place] : NULL;
+    return c && load_acquire(&c->id) == id ? c : NULL;
+}
+
+/* ---- places ------------------------------------------------------------------------------------------------------ */
+
+static struct conversation *place_take(void)
+{
+    union head head = {.word = load_acquire(&pool.free)}, next;
+    while (head.place) {
+        next.place = load_relaxed(&pool.table[head.place - 1].next_free);
+        next.tag = head.tag + 1;
+        if (cas_acq_rel(&pool.free, &head.word, next.word))
+            return &pool.table[head.place - 1];
+    }
+    uint32_t fresh = load_relaxed(&pool.fresh);
+    while (fresh < pool.size)
+        if (cas_acq_rel(&pool.fresh, &fresh, fresh + 1))
+            return &pool.table[fresh];
+    return NULL;
+}
+
+static void place_give(struct conversation *c)
+{
+    union head head = {.word = load_relaxed(&pool.free)}, next;
+    do {
+        store_relaxed(&c->next_free, head.place);
+        next.place = (uint32_t)(c - pool.table) + 1;
+        next.tag = head.tag + 1;
+    } while (!cas_acq_rel(&pool.free, &head.word, next.word));
+}
+
+static void note_no_room(void)
+{
+    static const char text[] =
+        "more connections at once than are followed: what is said on the others is not known; "
+        "CPROBE_CONNECTIONS sets how many are";
+    if (!exchange_acq_rel(&pool.noted, 1))
+        record_note(RECORD_WARNING, text, sizeof(text) - 1);
+}
+
+uint32_t conversation_open(uint32_t endpoint, uint16_t flags)
+{
+    struct conversation *c = pool.table && recorder_on() ? place_take() : NULL;
+    if (!c) {
+        if (pool.table && recorder_on())
+            note_no_room();
+        return 0;
+    }
+    c->references = 1;
+    c->endpoint = endpoint;
+    c->flags = flags;
+    c->generation++;
+    c->missed[0] = c->missed[1] = c->ahead = 0;
+    c->sending = 0;
+    c->last_operation = c->announced = 0;
+    c->inside = WIRE_UNKNOWN;
+    wire_start(&c->wire, flags & CONVERSATION_DATAGRAMS, WIRE_UNKNOWN);
+    uint32_t id = ((uint32_t)c->generation << PLACE_BITS) | ((uint32_t)(c - pool.table) + 1);
+    store_release(&c->owner, 0);
+    store_release(&c->id, id);
+    return id;
+}
+
+/* ---- the lock ---------------------------------------------------------------------------------------------------- */
+
+/* A parser that was stopped in the middle is in no state to go on from. */
+static void recover(struct conversation *c)
+{
+    wire_gap(&c->wire, WIRE_CLIENT, 0);
+    wire_gap(&c->wire, WIRE_SERVER, 0);
+}
+
+/* The calling thread, which has entered the recorder, gets the conversation. */
+static bool take(struct conversation *c, uint32_t id, const struct thread *t)
+{
+    uint64_t self = ((uint64_t)recorder.pid << 32) | t->tid, owner = 0;
+    for (int i = 0;; i++, owner = 0) {
+        if (cas_acq_rel(&c->owner, &owner, self))
+            break;
+        bool stale = owner == self || owner >> 32 != recorder.pid;
+        if (stale && cas_acq_rel(&c->owner, &owner, self)) {
+            recover(c);
+            break;
+        }
+        if (i < LOCK_SPINS)
+            __builtin_ia32_pause();
+        else
+            SYS_CALL(SYS_sched_yield, 0, 0, 0, 0, 0, 0); /* its holder is waiting for a processor */
+        if (i == LOCK_SPINS + LOCK_YIELDS - 1 || load_relaxed(&recorder.writer.frozen))
+            return false;
+    }
+    if (load_relaxed(&c->id) == id)
+        return true;
+    store_release(&c->owner, 0);
+    return false;
+}
+
+/* Ends what nobody has any more. The calling thread has the conversation. */
+static void finish(struct conversation *c, struct thread *t)
+{
+    struct feeding f = {.conversation = c, .thread = t};
+    requests_give_up(&f);
+    store_release(&c->id, 0);
+}
+
+static void give_back(struct conversation *c, struct thread *t)
+{
+    uint32_t id = c->id;
+    if (load_acquire(&c->references) == 0) {
+        finish(c, t);
+        store_release(&c->owner, 0);
+        place_give(c);
+        return;
+    }
+    store_release(&c->owner, 0);
+    /* Its last reference may have gone between the two: who took it away could not finish it then. */
+    if (unlikely(load_acquire(&c->references) == 0) && take(c, id, t))
+        give_back(c, t);
+}
+
+void conversation_retain(uint32_t id)
+{
+    struct conversation *c = conversation_at(id);
+    if (c)
+        add_relaxed(&c->references, 1);
+}
+
+void conversation_release(uint32_t id)
+{
+    struct thread *t = &thread_self;
+    struct conversation *c = conversation_at(id);
+    if (!c || __atomic_sub_fetch(&c->references, 1, __ATOMIC_ACQ_REL) != 0)
+        return;
+    if (!thread_enter(t, FRAME_ADDRESS))
+        return; /* in a handler that interrupted the recorder: its place is lost */
+    if (take(c, id, t))
+        give_back(c, t);
+    thread_leave(t);
+}
+
+/* ---- feeding ----------------------------------------------------------------------------------------------------- */
+
+static enum wire_side side_of(const struct conversation *c, bool sent)
+{
+    return sent == !!(c->flags & CONVERSATION_SERVER) ? WIRE_SERVER : WIRE_CLIENT;
+}
+
+static void miss(struct conversation *c, bool sent, uint64_t bytes)
+{
+    add_relaxed(&c->missed[side_of(c, sent)], bytes);
+}
+
+static void catch_up(struct conversation *c)
+{
+    for (int side = WIRE_CLIENT; side <= WIRE_SERVER; side++)
+        if (unlikely(load_relaxed(&c->missed[side])))
+            wire_gap(&c->wire, (enum wire_side)side, exchange_acq_rel(&c->missed[side], 0));
+}
+
+/* The first `bytes` bytes of the parts, but for the first `skip` of these. */
+static void feed_parts(struct feeding *f, enum wire_side from, const struct iovec *parts, size_t count, uint64_t skip,
+                       uint64_t bytes)
+{
+    const struct wire_sink sink = {request_message, f};
+    for (size_t i = 0; i < count && bytes; i++) {
+        uint64_t length = parts[i].iov_len < bytes ? parts[i].iov_len : bytes;
+        uint64_t left_out = skip < length ? skip : length;
+        if (length > left_out)
+            wire_feed(&f->conversation->wire, from, (const char *)parts[i].iov_base + left_out,
+                      (size_t)(length - left_out), &sink);
+        skip -= left_out;
+        bytes -= length;
+    }
+}
+
+/* TLS on the descriptor itself: the client's greeting, which names the server, is whole once the server speaks. */
+static bool outside_is_told(const struct conversation *c, enum wire_side from)
+{
+    return c->wire.protocol == WIRE_TLS && from == WIRE_SERVER;
+}
+
+/* All but the first `skip` of the first `bytes` bytes of the parts. */
+static bool feed(struct conversation *c, uint32_t id, bool sent, const struct iovec *parts, size_t count, uint64_t skip,
+                 uint64_t bytes, uint64_t now_ns)
+{
+    struct thread *t = &thread_self;
+    bool useful = true;
+    if (unlikely(!thread_enter(t, FRAME_ADDRESS))) {
+        miss(c, sent, bytes - skip);
+        return true;
+    }
+    if ((likely(t->slot != NULL) || thread_prepare(t, clock_now())) && likely(take(c, id, t))) {
+        struct feeding f = {.conversation = c, .thread = t, .now_ns = now_ns};
+        enum wire_side from = side_of(c, sent);
+        catch_up(c);
+        feed_parts(&f, from, parts, count, skip, bytes);
+        if (unlikely(c->wire.protocol != c->announced >> 1))
+            fact_protocol(c, "", 0);
+        useful = !(c->wire.settled && c->wire.protocol == WIRE_UNKNOWN) && !outside_is_told(c, from);
+        give_back(c, t);
+    } else {
+        miss(c, sent, bytes - skip);
+    }
+    thread_leave(t);
+    return useful;
+}
+
+bool conversation_feed(uint32_t id, bool sent, const struct iovec *parts, size_t count, uint64_t bytes, uint64_t now_ns)
+{
+    struct conversation *c = conversation_at(id);
+    if (unlikely(!c))
+        return false;
+    if (unlikely(!recorder_on() || thread_self.in_vfork))
+        return true;
+    return feed(c, id, sent, parts, count, 0, bytes, now_ns);
+}
+
+/* With no other call under way, what was fed ahead is the beginning of what is sent now. */
+bool conversation_sending(uint32_t id, const struct iovec *parts, size_t count, uint64_t size)
+{
+    struct conversation *c = conversation_at(id);
+    if (unlikely(!c))
+        return false;
+    if (unlikely(!recorder_on() || thread_self.in_vfork))
+        return true;
+    uint64_t ahead = add_relaxed(&c->sending, 1) == 0 ? load_relaxed(&c->ahead) : 0;
+    return unlikely(ahead >= size) || feed(c, id, true, parts, count, ahead, size, 0);
+}
+
+void conversation_sent(uint32_t id, uint64_t size, uint64_t bytes)
+{
+    struct conversation *c = conversation_at(id);
+    if (unlikely(!c || thread_self.in_vfork || !load_relaxed(&c->sending)))
+        return;
+    uint64_t ahead = load_relaxed(&c->ahead);
+    if (unlikely(ahead || bytes < size))
+        store_relaxed(&c->ahead, (ahead > size ? ahead : size) - bytes);
+    add_relaxed(&c->sending, -1u);
+}
+
+void conversation_gap(uint32_t id, bool sent, uint64_t bytes)
+{
+    struct thread *t = &thread_self;
+    struct conversation *c = conversation_at(id);
+    if (!c || !recorder_on() || t->in_vfork)
+        return;
+    if (!bytes || !thread_enter(t, FRAME_ADDRESS)) {
+        miss(c, sent, bytes);
+        return;
+    }
+    if (take(c, id, t)) {
+        catch_up(c);
+        wire_gap(&c->wire, side_of(c, sent), bytes);
+        give_back(c, t);
+    } else {
+        miss(c, sent, bytes);
+    }
+    thread_leave(t);
+}
+
+void conversation_secure(uint32_t id)
+{
+    struct thread *t = &thread_self;
+    struct conversation *c = conversation_at(id);
+    if (!c || (c->flags & CONVERSATION_TLS) || !thread_enter(t, FRAME_ADDRESS))
+        return;
+    if (take(c, id, t)) {
+        c->flags |= CONVERSATION_TLS;
+        c->announced = 0;
+        wire_start(&c->wire, false, (enum wire_protocol)c->inside);
+        give_back(c, t);
+    }
+    thread_leave(t);
+}
+
+bool conversation_secured(uint32_t id)
+{
+    const struct conversation *c = conversation_at(id);
+    return c && (c->flags & CONVERSATION_TLS);
+}
+
+/* ---- looks from outside ------------------------------------------------------------------------------------------ */
+
+uint32_t conversation_operation(uint32_t id, bool sending)
+{
+    const struct conversation *c = conversation_at(id);
+    const struct pending *oldest = NULL;
+    if (!c)
+        return 0;
+    if (sending)
+        return load_relaxed(&c->last_operation);
+    for (int i = 0; i < WIRE_PENDING; i++) {
+        const struct pending *p = &c->pending[i];
+        if (load_relaxed(&p->operation) && (!oldest || (int32_t)(p->sequence - oldest->sequence) < 0))
+            oldest = p;
+    }
+    return oldest ? load_relaxed(&oldest->operation) : 0;
+}
+
+bool conversation_unanswered(uint32_t id, uint32_t sequence, uint32_t operation)
+{
+    struct conversation *c = conversation_at(id);
+    const struct pending *p = c ? conversation_slot(c, sequence) : NULL;
+    return p && load_relaxed(&p->operation) == operation && load_relaxed(&p->sequence) == sequence;
+}
+
+void conversations_finish(void)
+{
+    struct thread *t = &thread_self;
+    uint32_t top = load_relaxed(&pool.fresh);
+    if (!recorder_on() || !t->slot || !thread_enter(t, FRAME_ADDRESS))
+        return;
+    for (uint32_t i = 0; i < top; i++) {
+        struct conversation *c = &pool.table[i];
+        uint32_t id = load_acquire(&c->id);
+        if (!id || !take(c, id, t))
+            continue;
+        struct feeding f = {.conversation = c, .thread = t};
+        requests_give_up(&f);
+        give_back(c, t);
+    }
+    thread_leave(t);
+}

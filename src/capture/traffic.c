@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "capture/traffic.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "capture/connecting.h"
+#include "capture/conversation.h"
+#include "capture/recorder.h"
+#include "capture/thread.h"
+
+#define DNS_PORT 53
+
+static uint16_t conversation_flags_of(uint16_t flags)
+{
+    return (uint16_t)((flags & FD_SERVER ? CONVERSATION_SERVER : 0) |
+                      (flags & FD_DATAGRAMS ? CONVERSATION_DATAGRAMS : 0) |
+                      (flags & FD_EARLIER ? CONVERSATION_EARLIER : 0));
+}
+
+uint32_t traffic_conversation(int fd)
+{
+    struct fd_entry *e = fd_entry_at(fd);
+    uint16_t flags = fd_flags(fd);
+    uint32_t none = 0;
+    if (!e || !(flags & FD_TALKS) || thread_self.in_vfork)
+        return 0;
+    uint32_t id = load_acquire(&e->conversation);
+    if (likely(id))
+        return id;
+    id = conversation_open(fd_endpoint(fd, true), conversation_flags_of(flags));
+    if (id && !cas_acq_rel(&e->conversation, &none, id)) {
+        conversation_release(id); /* another thread was faster */
+        id = none;
+    }
+    return id;
+}
+
+uint32_t traffic_session(int fd)
+{
+    const struct fd_entry *e = fd_entry_at(fd);
+    uint32_t id = e && !thread_self.in_vfork ? load_acquire(&e->conversation) : 0;
+    return id ? id : traffic_conversation(fd);
+}
+
+static void deafen(int fd)
+{
+    struct fd_entry *e = fd_entry_at(fd);
+    if (!thread_self.in_vfork)
+        __atomic_fetch_and(&e->flags, (uint16_t)~FD_TALKS, __ATOMIC_RELAXED);
+}
+
+/* The descriptor's conversation as long as what is on the descriptor itself is worth looking at; 0: not any more. */
+static uint32_t listened(int fd)
+{
+    uint32_t id = traffic_conversation(fd);
+    if (likely(id && !conversation_secured(id)))
+        return id;
+    deafen(fd);
+    return 0;
+}
+
+void traffic_moved(int fd, enum traffic direction, const struct iovec *parts, size_t count, int64_t result,
+                   uint64_t now_ns)
+{
+    uint16_t flags = fd_flags(fd);
+    if (unlikely(flags & FD_CONNECTING))
+        connecting_moved(fd, result < 0 ? errno : 0);
+    if (result <= 0 || !(flags & FD_TALKS) || !recorder_on())
+        return;
+    uint32_t id = listened(fd);
+    if (id && unlikely(!conversation_feed(id, direction == TRAFFIC_SENT, parts, count, (uint64_t)result, now_ns)))
+        deafen(fd);
+}
+
+static uint64_t size_of(const struct iovec *parts, size_t count)
+{
+    uint64_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += parts[i].iov_len;
+    return size;
+}
+
+uint32_t traffic_sending(int fd, const struct iovec *parts, size_t count)
+{
+    uint16_t flags = fd_flags(fd);
+    uint32_t id = (flags & (FD_TALKS | FD_DATAGRAMS | FD_CONNECTING)) == FD_TALKS && recorder_on() ? listened(fd) : 0;
+    if (id && unlikely(!conversation_sending(id, parts, count, size_of(parts, count))))
+        deafen(fd);
+    return id;
+}
+
+void traffic_sent(int fd, uint32_t id, const struct iovec *parts, size_t count, int64_t result, uint64_t now_ns)
+{
+    if (likely(id))
+        conversation_sent(id, size_of(parts, count), result > 0 ? (uint64_t)result : 0);
+    else
+        traffic_moved(fd, TRAFFIC_SENT, parts, count, result, now_ns);
+}
+
+void traffic_received(int fd, const struct iovec *parts, size_t count, int64_t result, int flags, uint64_t now_ns)
+{
+    uint16_t known = fd_flags(fd);
+    if (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
+        return;
+    if (flags & MSG_TRUNC && !(known & FD_DATAGRAMS))
+        traffic_unseen(fd, TRAFFIC_RECEIVED, result); /* tcp(7): the bytes are thrown away */
+    else
+        traffic_moved(fd, TRAFFIC_RECEIVED, parts, count, result, now_ns);
+}
+
+void traffic_unseen(int fd, enum traffic direction, int64_t bytes)
+{
+    uint32_t id = bytes > 0 && (fd_flags(fd) & FD_TALKS) ? traffic_conversation(fd) : 0;
+    if (id && !conversation_secured(id))
+        conversation_gap(id, direction == TRAFFIC_SENT, (uint64_t)bytes);
+}
+
+static bool is_name_server(const struct sockaddr *address, socklen_t length)
+{
+    in_port_t port = 0;
+    if (address->sa_family == AF_INET && length >= sizeof(struct sockaddr_in))
+        memcpy(&port, (const char *)address + offsetof(struct sockaddr_in, sin_port), sizeof(port));
+    else if (address->sa_family == AF_INET6 && length >= sizeof(struct sockaddr_in6))
+        memcpy(&port, (const char *)address + offsetof(struct sockaddr_in6, sin6_port), sizeof(port));
+    return port == htons(DNS_PORT);
+}
+
+void traffic_connected(int fd, const struct sockaddr *address, socklen_t length)
+{
+    int type = 0;
+    socklen_t size = sizeof(type);
+    if (!recorder.settings.wire || !address || length < sizeof(sa_family_t) ||
+        SYS_CALL(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size, 0) != 0)
+        return;
+    if (type == SOCK_STREAM)
+        fd_talks(fd, 0);
+    else if (type == SOCK_DGRAM && is_name_server(address, length))
+        fd_talks(fd, FD_DATAGRAMS);
+}
