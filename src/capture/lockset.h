@@ -40,8 +40,8 @@ struct held {
 
 struct lockset {
     uint16_t depth;
-    uint16_t period; /* log2 of the mean number of acquisitions from one that is timed to the next; 0: not begun */
-    int32_t ticks;   /* acquisitions until the next one that is timed */
+    uint16_t period;   /* log2 of the mean number of acquisitions from one that is timed to the next; 0: not begun */
+    int32_t ticks;     /* acquisitions until the next one that is timed */
     uint64_t hash;     /* xor of lockset_mix of all held */
     uint64_t last_ns;  /* when an acquisition was last timed */
     uintptr_t waiting; /* lock that it waits for and has joined the queue of (lock.c), 0: none */
@@ -120,6 +120,9 @@ static inline struct held *lockset_find(struct lockset *s, const void *lock)
 
 /* Removes an entry that is not the last one. */
 COLD void lockset_remove(struct lockset *s, struct held *h);
+
+/* Removes all entries of a lock that is no more. */
+COLD void lockset_drop(const void *lock);
 
 /* `lock` is about to be left, or was. False: it was not known to be held. */
 static ALWAYS_INLINE bool lockset_pop(const void *lock)

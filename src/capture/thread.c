@@ -136,9 +136,9 @@ void thread_exit(void *value)
         REAL(pthread_setspecific)((pthread_key_t)recorder.thread_key, t);
         return;
     }
+    lock_thread_ended();
     if (!t->slot || load_relaxed(&recorder.writer.frozen))
         return;
-    lock_thread_ended();
     t->ended = 1;
     oncpu_unwatch(t);
     thread_complete(t, clock_now());
