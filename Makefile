@@ -64,10 +64,6 @@ USES_store := store $(USES_analysis)
 USES_report := report $(USES_analysis)
 USES_cli := cli report store kernel python $(USES_analysis)
 
-# The linker takes a member of an archive for a weak reference only when it is told to.
-PARSERS := $(foreach p,$(shell sed -n 's/^PROTOCOL(.*, \([a-z0-9]*\))$$/\1/p' src/wire/protocols.def),\
-    $(if $(wildcard src/wire/$(p).c),-Wl$(comma)-u$(comma)$(p)_parser))
-
 sources = $(filter-out %.bpf.c src/kernel/$(if $(filter 1,$(BPF)),programs_absent,programs).c,$(wildcard src/$(1)/*.c))
 objects = $(patsubst %.c,$(O)/obj/%.o,$(filter-out src/cli/main.c,$(call sources,$(1)))) $(MADE_$(1))
 # Objects whose source is made by the build.
@@ -162,7 +158,7 @@ $(foreach f,$(FOLDERS),$(eval $(call folder_archive,$(f))))
 
 $(O)/cprobe: $(O)/obj/src/cli/main.o $(call archives,$(USES_cli))
 	$(say) LINK $@
-	$(Q)$(CC) $(SANITIZE) -o $@ $(PARSERS) $^ $(TOOL_LIBS)
+	$(Q)$(CC) $(SANITIZE) -o $@ $^ $(TOOL_LIBS)
 
 # A unit test links its own folder and those below it. libc stands before the archives, so that the recorder's own
 # definitions of recv and the like are not drawn into a test that only calls them.
@@ -170,7 +166,7 @@ define unit_folder
 $(O)/tests/unit/$(1)/test_%: $(O)/obj/tests/unit/$(1)/test_%.o $(UNIT_SUPPORT) $(call archives,$(sort trace $(USES_$(1))))
 	@mkdir -p $$(@D)
 	$(say) LINK $$@
-	$(Q)$(CC) $(SANITIZE) -pthread -o $$@ $(PARSERS) $$< $(UNIT_SUPPORT) -lcmocka -lc \
+	$(Q)$(CC) $(SANITIZE) -pthread -o $$@ $$< $(UNIT_SUPPORT) -lcmocka -lc \
 	    -Wl,--start-group $(call archives,$(sort trace $(USES_$(1)))) -Wl,--end-group $(TOOL_LIBS) -ldl $(UNIT_LIBS_$(1))
 endef
 UNIT_LIBS_capture := -lunwind -lunwind-x86_64
@@ -227,7 +223,7 @@ $(O)/fuzz/libfuzzed.a: $(FUZZ_OBJECTS)
 $(O)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(O)/fuzz/libfuzzed.a
 	@mkdir -p $(@D)
 	$(say) CLANG $<
-	$(Q)$(CLANG) $(COMMON) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $(PARSERS) $< \
+	$(Q)$(CLANG) $(COMMON) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $< \
 	    $(O)/fuzz/libfuzzed.a $(TOOL_LIBS)
 
 fuzz: $(FUZZ_TARGETS)

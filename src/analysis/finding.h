@@ -51,7 +51,8 @@ struct series {
     size_t count;
 };
 
-enum evidence_type { EVIDENCE_U64, EVIDENCE_NS, EVIDENCE_RATIO, EVIDENCE_STRING, EVIDENCE_SERIES };
+/* RATIO: a share, NUMBER: any other fraction; both in `ratio`. */
+enum evidence_type { EVIDENCE_U64, EVIDENCE_NS, EVIDENCE_RATIO, EVIDENCE_NUMBER, EVIDENCE_STRING, EVIDENCE_SERIES };
 struct evidence {
     const char *key;
     enum evidence_type type;

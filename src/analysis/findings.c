@@ -63,6 +63,11 @@ void evidence_ratio(struct finding *finding, const char *key, double value)
     evidence_add(finding, (struct evidence){.key = key, .type = EVIDENCE_RATIO, .ratio = value});
 }
 
+void evidence_number(struct finding *finding, const char *key, double value)
+{
+    evidence_add(finding, (struct evidence){.key = key, .type = EVIDENCE_NUMBER, .ratio = value});
+}
+
 void evidence_text(struct finding *finding, const char *key, const char *value)
 {
     evidence_add(finding, (struct evidence){.key = key, .type = EVIDENCE_STRING, .string = value});

@@ -29,6 +29,7 @@ void findings_sort(struct findings *findings);
 void evidence_count(struct finding *finding, const char *key, uint64_t value);
 void evidence_time(struct finding *finding, const char *key, uint64_t ns);
 void evidence_ratio(struct finding *finding, const char *key, double value);
+void evidence_number(struct finding *finding, const char *key, double value);
 void evidence_text(struct finding *finding, const char *key, const char *value);
 void evidence_series(struct finding *finding, const char *key, const struct series *value);
 

@@ -36,11 +36,30 @@ static bool name_is(const char *name, const char *comm)
     return strcmp(name, comm) == 0 || (strlen(comm) == COMM_LENGTH && strncmp(name, comm, COMM_LENGTH) == 0);
 }
 
+/* "celery" of "python3 -m celery worker"; NULL: no such call. */
+static const char *module_name(const char *program, const char *cmdline, struct arena *arena)
+{
+    const char *argument = cmdline;
+    if (strncmp(program, "python", strlen("python")) != 0)
+        return NULL;
+    for (size_t i = 0; i < NAME_ARGUMENTS; i++) { /* the interpreter, then its options */
+        argument += strcspn(argument, " ");
+        argument += strspn(argument, " ");
+        if (strncmp(argument, "-m ", 3) == 0)
+            return arena_format(arena, "%.*s", (int)strcspn(argument + 3, " "), argument + 3);
+        if (argument[0] != '-')
+            return NULL;
+    }
+    return NULL;
+}
+
 /* The kernel's name of a process is that of the link or script that was called, cut to 15 bytes; the arguments have it
    whole. (Later the program, or the thread that forked, may have set another.) */
 static const char *process_name(const struct trace_info *info, const char *program, struct arena *arena)
 {
-    const char *argument = info->cmdline;
+    const char *argument = info->cmdline, *module = module_name(program, info->cmdline, arena);
+    if (module)
+        return module;
     if (name_is(program, info->comm))
         return program;
     for (size_t i = 0; i < NAME_ARGUMENTS && *argument; i++) {

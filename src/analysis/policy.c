@@ -290,8 +290,9 @@ bool policy_allows(const struct policy *policy, const struct process_info *proce
 bool policy_excuses(const struct peer *peer)
 {
     static const char *const paths[] = {
-        "/run/nscd/*", "/var/run/nscd/*", "/run/systemd/*", "/var/run/systemd/*",  "/var/lib/sss/*",
-        "/run/dbus/*", "/var/run/dbus/*", "/dev/log",       "/run/avahi-daemon/*", "/var/run/avahi-daemon/*"};
+        "/run/nscd/*",    "/var/run/nscd/*",  "/run/systemd/*",      "/var/run/systemd/*",
+        "/var/lib/sss/*", "/run/dbus/*",      "/var/run/dbus/*",     "/dev/log",
+        "/run/uuidd/*",   "/var/run/uuidd/*", "/run/avahi-daemon/*", "/var/run/avahi-daemon/*"};
     struct target target = target_of(peer);
     if (strcmp(peer->protocol, "dns") == 0)
         return true;

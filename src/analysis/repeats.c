@@ -128,7 +128,7 @@ static void repeat_find(const struct repeat *repeat, double count, double served
         finding->stacks[0] = (struct finding_stack){"asked", stack, finding->count, finding->total_ns};
     }
     evidence_text(finding, "kind", "repeated statement");
-    evidence_ratio(finding, "per_request", count / served);
+    evidence_number(finding, "per_request", count / served);
     evidence_count(finding, "requests_served", round_whole(served));
     evidence_time(finding, "per_request_ns", round_whole((double)finding->total_ns / served));
     if (place.user)

@@ -117,7 +117,7 @@ static void slowdown_evidence(struct state *state, const struct sweep_group *gro
     evidence_time(finding, "others_p50_otherwise_ns", result.outside_p50_ns);
     evidence_time(finding, "others_p99_otherwise_ns", result.outside_p99_ns);
     if (result.outside_p50_ns > 0)
-        evidence_ratio(finding, "others_slowed_p50", (double)result.inside_p50_ns / (double)result.outside_p50_ns);
+        evidence_number(finding, "others_slowed_p50", (double)result.inside_p50_ns / (double)result.outside_p50_ns);
 }
 
 static uint64_t session_real_ns(const struct model *model, uint64_t time_ns)

@@ -315,8 +315,8 @@ static void endpoint_judge(struct state *state, struct model *model, const struc
 static int asked_compare(const void *left, const void *right)
 {
     const struct asked *a = left, *b = right;
-    if (a->count != b->count)
-        return a->count > b->count ? -1 : 1;
+    if (a->total_ns != b->total_ns)
+        return a->total_ns > b->total_ns ? -1 : 1;
     return strcmp(a->words, b->words);
 }
 
@@ -352,10 +352,16 @@ static const char *place_title(const struct place_sum *place, const struct conta
     if (place->count > 0 && place->count - place->failed < 0.5)
         return arena_format(arena, "%s tries to connect to %s, which the policy does not allow: %s",
                             contact->process_name, where, outcome_of(place));
-    return spoken ? arena_format(arena, "%s speaks %s to %s, which the policy does not allow", contact->process_name,
-                                 spoken, where)
-                  : arena_format(arena, "%s connects to %s, which the policy does not allow", contact->process_name,
-                                 where);
+    const struct frame *opener =
+        place->stack && place->count > 0 ? connect_opener(place->stack, contact->process->program) : NULL;
+    const char *opened = !opener ? ""
+                         : opener->kind == FRAME_PYTHON
+                             ? arena_format(arena, "; opened by %s.%s", opener->module, words_function(opener, arena))
+                             : arena_format(arena, "; opened by %s", words_function(opener, arena));
+    return spoken ? arena_format(arena, "%s speaks %s to %s, which the policy does not allow%s", contact->process_name,
+                                 spoken, where, opened)
+                  : arena_format(arena, "%s connects to %s, which the policy does not allow%s", contact->process_name,
+                                 where, opened);
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)

@@ -20,10 +20,9 @@ static bool operation_same(const struct trace_operation *a, const struct trace_o
 static struct sweep_group *group_get(struct sweep_groups *groups, const struct sweep *sweep, const struct place *place)
 {
     const char *where = sweep_where(sweep);
-    uint64_t hash = sweep->server ? 0 : place->hash;
     for (size_t i = 0; i < groups->count; i++) {
         struct sweep_group *known = &groups->list[i];
-        if (known->kind == sweep->kind && known->server == sweep->server && known->place_hash == hash &&
+        if (known->kind == sweep->kind && known->server == sweep->server && known->place_hash == place->hash &&
             operation_same(known->operation, sweep->operation) && strcmp(known->where, where) == 0)
             return known;
     }
@@ -33,7 +32,7 @@ static struct sweep_group *group_get(struct sweep_groups *groups, const struct s
                                   .server = sweep->server,
                                   .where = where,
                                   .operation = sweep->operation,
-                                  .place_hash = hash,
+                                  .place_hash = place->hash,
                                   .first_ns = sweep->begin_ns};
     return group;
 }
@@ -91,7 +90,9 @@ void sweep_groups_add(struct sweep_groups *groups, struct model *model, const st
 {
     const struct model_process *process = sweep->process;
     const struct stack *stack = symbols_stack(model->symbols, process->trace, sweep->stack, 0);
-    struct place place = place_of(stack, process->program);
+    struct place place = {.hash = 0}; /* a server's own stack says how it sent the answer */
+    if (!sweep->server)
+        place = place_of(stack, process->program);
     struct sweep_group *group = group_get(groups, sweep, &place);
     struct request_context context = context_of(process->trace, sweep->serving, stack, model->arena);
     group->sweeps++;
@@ -109,13 +110,13 @@ void sweep_groups_add(struct sweep_groups *groups, struct model *model, const st
         group->process = process;
         group->thread = sweep->thread;
         group->key = sweep->key;
-        group->place = sweep->server ? (struct place){.hash = 0} : place;
+        group->place = place;
     }
     if (sweep->held_ns > group->longest_sweep_ns)
         group->longest_sweep_ns = sweep->held_ns;
     histogram_add(&group->calls_held, sweep->longest_ns, 1);
     histogram_add(&group->sweeps_held, sweep->held_ns, 1);
-    if (stack->count > 0 && !sweep->server) /* a server's says how it sent the answer */
+    if (stack->count > 0 && !sweep->server)
         group_stack_add(group, &(struct finding_stack){"asked", stack, 1, sweep->held_ns}, stack_hash(stack));
     group->processes += group->last_process != process;
     group->last_process = process;

@@ -16,7 +16,8 @@
 #endif
 
 #define PLACE_BITS 16
-#define LOCK_SPINS 200
+#define LOCK_SPINS 100
+#define LOCK_YIELDS 100
 
 /* Free places form a stack (Treiber); `tag` makes a head that comes back look different. */
 union head {
@@ -106,7 +107,7 @@ uint32_t conversation_open(uint32_t endpoint, uint16_t flags)
     c->flags = flags;
     c->generation++;
     c->missed[0] = c->missed[1] = c->ahead = 0;
-    c->users[0] = c->users[1] = 0;
+    c->sending = 0;
     c->last_operation = c->announced = 0;
     c->inside = WIRE_UNKNOWN;
     wire_start(&c->wire, flags & CONVERSATION_DATAGRAMS, WIRE_UNKNOWN);
@@ -129,7 +130,7 @@ static void recover(struct conversation *c)
 static bool take(struct conversation *c, uint32_t id, const struct thread *t)
 {
     uint64_t self = ((uint64_t)recorder.pid << 32) | t->tid, owner = 0;
-    for (int i = 0; i < LOCK_SPINS; i++, owner = 0) {
+    for (int i = 0;; i++, owner = 0) {
         if (cas_acq_rel(&c->owner, &owner, self))
             break;
         bool stale = owner == self || owner >> 32 != recorder.pid;
@@ -137,8 +138,11 @@ static bool take(struct conversation *c, uint32_t id, const struct thread *t)
             recover(c);
             break;
         }
-        __builtin_ia32_pause();
-        if (i == LOCK_SPINS - 1)
+        if (i < LOCK_SPINS)
+            __builtin_ia32_pause();
+        else
+            SYS_CALL(SYS_sched_yield, 0, 0, 0, 0, 0, 0); /* its holder is waiting for a processor */
+        if (i == LOCK_SPINS + LOCK_YIELDS - 1 || load_relaxed(&recorder.writer.frozen))
             return false;
     }
     if (load_relaxed(&c->id) == id)
@@ -225,73 +229,69 @@ static void feed_parts(struct feeding *f, enum wire_side from, const struct iove
     }
 }
 
-/* Which of them were fed ahead. */
-static uint64_t take_ahead(struct conversation *c, bool sent, uint64_t bytes)
-{
-    uint64_t ahead = !sent ? 0 : c->ahead < bytes ? c->ahead : bytes;
-    c->ahead -= ahead;
-    return ahead;
-}
-
-static void note_user(struct conversation *c, const struct thread *t, bool sent)
-{
-    c->users[sent] = t->tid;
-    if (unlikely(c->users[!sent] && c->users[!sent] != t->tid))
-        c->flags |= CONVERSATION_APART;
-}
-
 /* TLS on the descriptor itself: the client's greeting, which names the server, is whole once the server speaks. */
 static bool outside_is_told(const struct conversation *c, enum wire_side from)
 {
     return c->wire.protocol == WIRE_TLS && from == WIRE_SERVER;
 }
 
-bool conversation_feed(uint32_t id, bool sent, const struct iovec *parts, size_t count, uint64_t bytes, uint64_t now_ns)
+/* All but the first `skip` of the first `bytes` bytes of the parts. */
+static bool feed(struct conversation *c, uint32_t id, bool sent, const struct iovec *parts, size_t count, uint64_t skip,
+                 uint64_t bytes, uint64_t now_ns)
 {
     struct thread *t = &thread_self;
-    struct conversation *c = conversation_at(id);
     bool useful = true;
-    if (unlikely(!c))
-        return false;
-    if (unlikely(!recorder_on() || t->in_vfork))
-        return true;
     if (unlikely(!thread_enter(t, FRAME_ADDRESS))) {
-        miss(c, sent, bytes);
+        miss(c, sent, bytes - skip);
         return true;
     }
-    if (unlikely(!t->slot) && !thread_prepare(t, clock_now())) {
-        miss(c, sent, bytes);
-    } else if (likely(take(c, id, t))) {
+    if ((likely(t->slot != NULL) || thread_prepare(t, clock_now())) && likely(take(c, id, t))) {
         struct feeding f = {.conversation = c, .thread = t, .now_ns = now_ns};
         enum wire_side from = side_of(c, sent);
         catch_up(c);
-        note_user(c, t, sent);
-        feed_parts(&f, from, parts, count, take_ahead(c, sent, bytes), bytes);
+        feed_parts(&f, from, parts, count, skip, bytes);
         if (unlikely(c->wire.protocol != c->announced >> 1))
             fact_protocol(c, "", 0);
         useful = !(c->wire.settled && c->wire.protocol == WIRE_UNKNOWN) && !outside_is_told(c, from);
         give_back(c, t);
     } else {
-        miss(c, sent, bytes);
+        miss(c, sent, bytes - skip);
     }
     thread_leave(t);
     return useful;
 }
 
-void conversation_sending(uint32_t id, const struct iovec *parts, size_t count, uint64_t size)
+bool conversation_feed(uint32_t id, bool sent, const struct iovec *parts, size_t count, uint64_t bytes, uint64_t now_ns)
 {
-    struct thread *t = &thread_self;
     struct conversation *c = conversation_at(id);
-    if (likely(!c || !(c->flags & CONVERSATION_APART)) || !recorder_on() || !thread_enter(t, FRAME_ADDRESS))
+    if (unlikely(!c))
+        return false;
+    if (unlikely(!recorder_on() || thread_self.in_vfork))
+        return true;
+    return feed(c, id, sent, parts, count, 0, bytes, now_ns);
+}
+
+/* With no other call under way, what was fed ahead is the beginning of what is sent now. */
+bool conversation_sending(uint32_t id, const struct iovec *parts, size_t count, uint64_t size)
+{
+    struct conversation *c = conversation_at(id);
+    if (unlikely(!c))
+        return false;
+    if (unlikely(!recorder_on() || thread_self.in_vfork))
+        return true;
+    uint64_t ahead = add_relaxed(&c->sending, 1) == 0 ? load_relaxed(&c->ahead) : 0;
+    return unlikely(ahead >= size) || feed(c, id, true, parts, count, ahead, size, 0);
+}
+
+void conversation_sent(uint32_t id, uint64_t size, uint64_t bytes)
+{
+    struct conversation *c = conversation_at(id);
+    if (unlikely(!c || thread_self.in_vfork || !load_relaxed(&c->sending)))
         return;
-    if ((t->slot || thread_prepare(t, clock_now())) && take(c, id, t)) {
-        struct feeding f = {.conversation = c, .thread = t};
-        catch_up(c);
-        feed_parts(&f, side_of(c, true), parts, count, c->ahead, size);
-        c->ahead = c->ahead < size ? size : c->ahead;
-        give_back(c, t);
-    }
-    thread_leave(t);
+    uint64_t ahead = load_relaxed(&c->ahead);
+    if (unlikely(ahead || bytes < size))
+        store_relaxed(&c->ahead, (ahead > size ? ahead : size) - bytes);
+    add_relaxed(&c->sending, -1u);
 }
 
 void conversation_gap(uint32_t id, bool sent, uint64_t bytes)
@@ -355,8 +355,8 @@ uint32_t conversation_operation(uint32_t id, bool sending)
 
 bool conversation_unanswered(uint32_t id, uint32_t sequence, uint32_t operation)
 {
-    const struct conversation *c = conversation_at(id);
-    const struct pending *p = c ? &c->pending[sequence % WIRE_PENDING] : NULL;
+    struct conversation *c = conversation_at(id);
+    const struct pending *p = c ? conversation_slot(c, sequence) : NULL;
     return p && load_relaxed(&p->operation) == operation && load_relaxed(&p->sequence) == sequence;
 }
 

@@ -34,13 +34,12 @@ enum conversation_flags {
     CONVERSATION_DATAGRAMS = 0x02, /* UDP */
     CONVERSATION_EARLIER = 0x04,   /* the connection is older than the recording */
     CONVERSATION_TLS = 0x08,       /* what is fed is inside TLS */
-    CONVERSATION_APART = 0x10,     /* one thread sends, another one receives */
 };
 
 #define CONVERSATION_CROWD 1024 /* requests in flight whose operation is still known beyond WIRE_PENDING */
 #define CONVERSATION_KEYS 8     /* of the newest requests */
 
-/* A request in flight. */
+/* A request in flight; one cache line. */
 struct pending {
     uint64_t begin_ns; /* when it was sent, or had come */
     uint64_t first_ns; /* when the answer's first byte had come; 0: with the rest */
@@ -52,7 +51,7 @@ struct pending {
     uint32_t detail;
     uint16_t flags; /* REQUEST_* */
     uint16_t repeats;
-};
+} __attribute__((aligned(64)));
 
 struct kept_key {
     uint32_t sequence;
@@ -64,8 +63,8 @@ struct conversation {
     uint32_t id;         /* generation << 16 | place + 1; 0: free */
     uint32_t references; /* any: descriptors and sessions that have it */
     uint64_t owner;      /* any: pid << 32 | tid of the thread that feeds it; 0: none. Guards all below but `missed` */
-    uint64_t ahead;      /* bytes that were fed before they were sent, and are not sent yet */
-    uint32_t users[2];   /* threads that received and sent last */
+    uint64_t ahead;      /* any: bytes that were fed before they were sent, and are not sent yet */
+    uint32_t sending;    /* any: calls under way that send them */
     uint64_t missed[2];  /* any: bytes of each side that could not be fed */
     uint32_t endpoint;
     uint16_t flags; /* enum conversation_flags */
@@ -73,14 +72,26 @@ struct conversation {
     uint32_t next_free;      /* place + 1 of the next free one; any while it is free */
     uint32_t last_operation; /* asked last (client), answered last (server) */
     bool crowded;            /* requests were in flight beyond WIRE_PENDING: `crowd` is in use */
+    uint8_t window;          /* slots in use - 1: as many as requests were in flight at once, a power of two; few slots
+                                stay in the processor's cache */
     uint8_t inside;          /* enum wire_protocol that agreed on TLS and goes on inside it */
     uint32_t announced;      /* protocol << 1 | inside TLS, as said in the trace */
     uint64_t crowd_ns;       /* when the last of those was sent */
     struct wire_conversation wire;
-    struct pending pending[WIRE_PENDING]; /* by sequence % WIRE_PENDING */
+    struct pending pending[WIRE_PENDING]; /* conversation_slot */
     struct kept_key keys[CONVERSATION_KEYS];
     uint16_t crowd[CONVERSATION_CROWD]; /* their operations, by sequence % CONVERSATION_CROWD; 0: none */
 };
+
+/* Where the request with this number is, if it is in flight and not in the crowd. */
+static inline struct pending *conversation_slot(struct conversation *c, uint32_t sequence)
+{
+    return &c->pending[sequence & c->window];
+}
+static inline struct kept_key *conversation_key(struct conversation *c, uint32_t sequence)
+{
+    return &c->keys[sequence & c->window & (CONVERSATION_KEYS - 1)];
+}
 
 /* At start. */
 void conversations_init(void);
@@ -102,11 +113,13 @@ bool conversation_feed(uint32_t id, bool sent, const struct iovec *parts, size_t
                        uint64_t now_ns);
 
 /*
- * `size` bytes are about to be sent. Where another thread receives, they are fed now: it might be faster with the
- * answer than this one with the request. What then is not sent after all is expected to be sent later, as it is on
- * streams. conversation_feed takes off what was fed ahead.
+ * `size` bytes, all of `parts`, are about to be sent on a stream. They are fed now, because where another thread
+ * receives it may be faster with the answer than this one with the request. What the call then does not send is
+ * expected to be sent by a later one, as it is on streams, and not fed again. conversation_sent must follow: how many
+ * of them went. Result as conversation_feed.
  */
-void conversation_sending(uint32_t id, const struct iovec *parts, size_t count, uint64_t size);
+bool conversation_sending(uint32_t id, const struct iovec *parts, size_t count, uint64_t size);
+void conversation_sent(uint32_t id, uint64_t size, uint64_t bytes);
 
 /* Bytes that were sent or received unseen; 0: how many is not known. */
 void conversation_gap(uint32_t id, bool sent, uint64_t bytes);

@@ -43,11 +43,11 @@
         if (likely(!traffic_watched(send_flags))) {                                                       \
             sent = send_flags & FD_NONBLOCK ? (expression) : TIMED_FD(call, fd, expression);              \
         } else {                                                                                          \
-            traffic_sending((fd), (parts), (size_t)(count));                                              \
+            uint32_t sending = traffic_sending((fd), (parts), (size_t)(count));                           \
             uint64_t send_begin = send_flags & FD_NONBLOCK ? 0 : wait_begin();                            \
             sent = (expression);                                                                          \
             uint64_t send_end = send_begin ? clock_now() : 0;                                             \
-            traffic_moved((fd), TRAFFIC_SENT, (parts), (size_t)(count), sent, send_end);                  \
+            traffic_sent((fd), sending, (parts), (size_t)(count), sent, send_end);                        \
             wait_end_until(CALL_##call, (fd), send_begin, send_end, sent, sent > 0 ? (uint64_t)sent : 0); \
         }                                                                                                 \
         sent;                                                                                             \

@@ -33,7 +33,7 @@ static void released_begin(struct released *r, pthread_mutex_t *mutex)
         return;
     }
     uint32_t owner = (uint32_t)load_relaxed(&mutex->__data.__owner);
-    if (unlikely(recorder_on() && owner != (uint32_t)sys_gettid()))
+    if (unlikely(recorder_on()) && (owner == 0 || lock_owned_elsewhere(owner)))
         lock_misused(MISUSE_WAIT_WITHOUT, mutex, LOCK_KIND_MUTEX, owner, 0);
 }
 

@@ -159,7 +159,7 @@ EXPORT int pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t 
 EXPORT int pthread_mutex_destroy(pthread_mutex_t *mutex)
 {
     uint32_t owner = mutex_owner(mutex);
-    if (unlikely(owner && recorder_on()))
+    if (unlikely(owner && recorder_on()) && (lockset_find(&lockset_self, mutex) || lock_owned_elsewhere(owner)))
         lock_misused(MISUSE_DESTROYED_HELD, mutex, LOCK_KIND_MUTEX, owner, 0);
     int error = REAL(pthread_mutex_destroy)(mutex);
     if (error == 0)

@@ -111,7 +111,7 @@ EXPORT int pthread_rwlock_init(pthread_rwlock_t *lock, const pthread_rwlockattr_
 EXPORT int pthread_rwlock_destroy(pthread_rwlock_t *lock)
 {
     uint32_t writer = rwlock_writer(lock);
-    if (unlikely(writer && recorder_on()))
+    if (unlikely(writer && recorder_on()) && (lockset_find(&lockset_self, lock) || lock_owned_elsewhere(writer)))
         lock_misused(MISUSE_DESTROYED_HELD, lock, LOCK_KIND_RWLOCK, writer, 0);
     int error = REAL(pthread_rwlock_destroy)(lock);
     if (error == 0)

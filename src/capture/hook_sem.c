@@ -8,6 +8,8 @@
  */
 #include "capture/hook.h"
 
+#include <fcntl.h>
+
 #include "capture/lock.h"
 #include "capture/locks.h"
 #include "capture/python.h"
@@ -20,12 +22,11 @@ static bool sem_contended(const sem_t *semaphore)
 /* A thread that waits again for what it has not posted since: it is told something, it does not lock. */
 static ALWAYS_INLINE bool sem_locks(const sem_t *semaphore)
 {
-    if (locks_signals(semaphore))
-        return false;
+    bool signals = locks_signals(semaphore);
     if (likely(!lockset_self.depth) || likely(!lockset_find(&lockset_self, semaphore)))
-        return true;
+        return !signals;
     locks_signal(semaphore);
-    lockset_pop(semaphore);
+    lockset_drop(semaphore);
     return false;
 }
 
@@ -83,13 +84,13 @@ EXPORT int sem_trywait(sem_t *semaphore)
     return result;
 }
 
+/* What it is used for is noted before: afterwards the one who waited goes by it. */
 EXPORT int sem_post(sem_t *semaphore)
 {
     lock_leaving(semaphore, LOCK_KIND_SEMAPHORE, sem_contended(semaphore));
-    int result = REAL(sem_post)(semaphore);
-    if (likely(result == 0) && (lockset_self.depth || !locks_signals(semaphore)))
-        lock_release(semaphore, LOCK_KIND_SEMAPHORE, 0);
-    return result;
+    if (!lockset_pop(semaphore) && !locks_signals(semaphore) && recorder_on())
+        locks_signal(semaphore);
+    return REAL(sem_post)(semaphore);
 }
 
 EXPORT int sem_init(sem_t *semaphore, int shared, unsigned value)
@@ -98,11 +99,36 @@ EXPORT int sem_init(sem_t *semaphore, int shared, unsigned value)
     if (result != 0)
         return result;
     locks_born(semaphore, RETURN_ADDRESS);
-    if (value > 1)
+    if (value != 1) /* with 0 somebody else is to post it */
         locks_signal(semaphore);
     else
         locks_signal_not(semaphore);
     return result;
+}
+
+/* Other processes may post a named semaphore, which nobody sees here: it only is a lock where this one makes it so. */
+EXPORT sem_t *sem_open(const char *name, int flags, ...)
+{
+    va_list list;
+    va_start(list, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(list, mode_t) : 0;
+    unsigned value = flags & O_CREAT ? va_arg(list, unsigned) : 0;
+    va_end(list);
+    sem_t *semaphore = REAL(sem_open)(name, flags, mode, value);
+    if (semaphore == SEM_FAILED)
+        return semaphore;
+    locks_born(semaphore, RETURN_ADDRESS);
+    if (value != 1)
+        locks_signal(semaphore);
+    else
+        locks_signal_not(semaphore);
+    return semaphore;
+}
+
+EXPORT int sem_close(sem_t *semaphore)
+{
+    locks_died(semaphore);
+    return REAL(sem_close)(semaphore);
 }
 
 EXPORT int sem_destroy(sem_t *semaphore)

@@ -119,25 +119,27 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
         traffic_received(fd, PART(buffer, size), 1, result, flags, 0);           \
     return result
 
-/* Out of band data are not part of what is said. */
-static void told_sent(int fd, const struct iovec *parts, size_t count, ssize_t result, int flags, uint64_t now)
+/* What a call on a connection is about to send, and has sent; sending: of traffic_sending. Out of band data are not
+   part of what is said. */
+static uint32_t sending_begin(int fd, uint16_t known, const struct iovec *parts, size_t count, int flags)
 {
-    if (!(flags & MSG_OOB))
-        traffic_moved(fd, TRAFFIC_SENT, parts, count, result, now);
+    return unlikely(traffic_watched(known)) && !(flags & MSG_OOB) ? traffic_sending(fd, parts, count) : 0;
+}
+static void sending_end(int fd, uint16_t known, uint32_t sending, const struct iovec *parts, size_t count,
+                        ssize_t result, int flags, uint64_t now)
+{
+    if (unlikely(traffic_watched(known)) && !(flags & MSG_OOB))
+        traffic_sent(fd, sending, parts, count, result, now);
 }
 
 /* The rest of a message that did not fit at once. As in the kernel, an error after a part was taken shows at the next
  * call only. */
-static NOINLINE ssize_t send_rest(enum call_number call, int fd, const char *rest, size_t size, int flags, ssize_t done,
-                                  uint16_t known)
+static NOINLINE ssize_t send_rest(enum call_number call, int fd, const char *rest, size_t size, int flags, ssize_t done)
 {
     int saved = errno;
     uint64_t begin = wait_begin();
     ssize_t result = REAL(send)(fd, rest, size, flags | MSG_NOSIGNAL);
-    uint64_t end = clock_now();
-    if (traffic_watched(known))
-        told_sent(fd, PART(rest, size), 1, result, flags, end);
-    wait_end_until(call, fd, begin, end, result, result > 0 ? (uint64_t)result : 0);
+    wait_end_fd(call, fd, begin, result);
     if (result < 0) {
         errno = saved;
         return done;
@@ -145,54 +147,42 @@ static NOINLINE ssize_t send_rest(enum call_number call, int fd, const char *res
     return done + result;
 }
 
-static NOINLINE ssize_t send_timed(enum call_number call, int fd, const void *buffer, size_t size, int flags,
-                                   uint16_t known)
+static NOINLINE ssize_t send_timed(enum call_number call, int fd, const void *buffer, size_t size, int flags)
 {
     uint64_t begin = wait_begin();
     ssize_t result = REAL(send)(fd, buffer, size, flags);
-    uint64_t end = clock_now();
-    if (traffic_watched(known))
-        told_sent(fd, PART(buffer, size), 1, result, flags, end);
-    wait_end_until(call, fd, begin, end, result, result > 0 ? (uint64_t)result : 0);
+    wait_end_fd(call, fd, begin, result);
     return result;
 }
 
-static ALWAYS_INLINE ssize_t send_blocking(enum call_number call, int fd, const void *buffer, size_t size, int flags,
-                                           uint16_t known)
+static ALWAYS_INLINE ssize_t send_blocking(enum call_number call, int fd, const void *buffer, size_t size, int flags)
 {
     if (likely(!(flags & ~SEND_TRIES))) {
         int saved = errno;
         ssize_t tried = REAL(send)(fd, buffer, size, flags | MSG_DONTWAIT);
-        if (unlikely(traffic_watched(known)))
-            told_sent(fd, PART(buffer, size), 1, tried, flags, 0);
         if (likely(tried == (ssize_t)size) || (tried < 0 && errno != EAGAIN)) {
             wait_none(call, fd, tried);
             return tried;
         }
         if (tried > 0)
-            return send_rest(call, fd, (const char *)buffer + tried, size - (size_t)tried, flags, tried, known);
+            return send_rest(call, fd, (const char *)buffer + tried, size - (size_t)tried, flags, tried);
         errno = saved;
     }
-    return send_timed(call, fd, buffer, size, flags, known);
+    return send_timed(call, fd, buffer, size, flags);
 }
 
-/* In non-blocking mode: only told. */
-static ALWAYS_INLINE ssize_t send_told(int fd, const void *buffer, size_t size, int flags, uint16_t known,
-                                       ssize_t result)
-{
-    if (unlikely(traffic_watched(known)))
-        told_sent(fd, PART(buffer, size), 1, result, flags, 0);
-    return result;
-}
+/* `blocking` and `quick`: the call in either mode. */
+#define SEND(fd, buffer, size, flags, blocking, quick)                                       \
+    uint16_t known = fd_flags(fd);                                                           \
+    uint32_t sending = sending_begin(fd, known, PART(buffer, size), 1, flags);               \
+    ssize_t result = ((flags)&MSG_DONTWAIT) || (known & FD_NONBLOCK) ? (quick) : (blocking); \
+    sending_end(fd, known, sending, PART(buffer, size), 1, result, flags, 0);                \
+    return result
 
 EXPORT ssize_t send(int fd, const void *buffer, size_t size, int flags)
 {
-    uint16_t known = fd_flags(fd);
-    if (unlikely(traffic_watched(known)))
-        traffic_sending(fd, PART(buffer, size), 1);
-    if ((flags & MSG_DONTWAIT) || (known & FD_NONBLOCK))
-        return send_told(fd, buffer, size, flags, known, REAL(send)(fd, buffer, size, flags));
-    return send_blocking(CALL_send, fd, buffer, size, flags, known);
+    SEND(fd, buffer, size, flags, send_blocking(CALL_send, fd, buffer, size, flags),
+         REAL(send)(fd, buffer, size, flags));
 }
 
 EXPORT ssize_t recv(int fd, void *buffer, size_t size, int flags)
@@ -210,14 +200,10 @@ EXPORT ssize_t __recv_chk(int fd, void *buffer, size_t size, size_t object, int 
 EXPORT ssize_t sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address,
                       socklen_t length)
 {
-    uint16_t known = fd_flags(fd);
-    if (unlikely(traffic_watched(known)))
-        traffic_sending(fd, PART(buffer, size), 1);
-    if ((flags & MSG_DONTWAIT) || (known & FD_NONBLOCK))
-        return send_told(fd, buffer, size, flags, known, REAL(sendto)(fd, buffer, size, flags, address, length));
-    if (!address)
-        return send_blocking(CALL_sendto, fd, buffer, size, flags, known);
-    return SEND_FD(sendto, fd, PART(buffer, size), 1, REAL(sendto)(fd, buffer, size, flags, address, length));
+    SEND(fd, buffer, size, flags,
+         address ? TIMED_FD(sendto, fd, REAL(sendto)(fd, buffer, size, flags, address, length))
+                 : send_blocking(CALL_sendto, fd, buffer, size, flags),
+         REAL(sendto)(fd, buffer, size, flags, address, length));
 }
 
 EXPORT ssize_t recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length)
@@ -236,14 +222,11 @@ EXPORT ssize_t __recvfrom_chk(int fd, void *buffer, size_t size, size_t object, 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     uint16_t known = fd_flags(fd);
-    if (unlikely(traffic_watched(known)))
-        traffic_sending(fd, message->msg_iov, message->msg_iovlen);
-    uint64_t begin = (flags & MSG_DONTWAIT) || (known & FD_NONBLOCK) ? 0 : wait_begin();
-    ssize_t result = REAL(sendmsg)(fd, message, flags);
-    uint64_t end = begin ? clock_now() : 0;
-    if (unlikely(traffic_watched(known)))
-        told_sent(fd, message->msg_iov, message->msg_iovlen, result, flags, end);
-    wait_end_until(CALL_sendmsg, fd, begin, end, result, result > 0 ? (uint64_t)result : 0);
+    bool quick = (flags & MSG_DONTWAIT) || (known & FD_NONBLOCK);
+    uint32_t sending = sending_begin(fd, known, message->msg_iov, message->msg_iovlen, flags);
+    ssize_t result =
+        quick ? REAL(sendmsg)(fd, message, flags) : TIMED_FD(sendmsg, fd, REAL(sendmsg)(fd, message, flags));
+    sending_end(fd, known, sending, message->msg_iov, message->msg_iovlen, result, flags, 0);
     return result;
 }
 
@@ -289,7 +272,8 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
     int result = REAL(sendmmsg)(fd, messages, count, flags);
     uint64_t end = begin ? clock_now() : 0;
     for (int i = 0; unlikely(traffic_watched(known)) && i < result; i++)
-        told_sent(fd, messages[i].msg_hdr.msg_iov, messages[i].msg_hdr.msg_iovlen, messages[i].msg_len, flags, end);
+        sending_end(fd, known, 0, messages[i].msg_hdr.msg_iov, messages[i].msg_hdr.msg_iovlen, messages[i].msg_len,
+                    flags, end);
     wait_end_until(CALL_sendmmsg, fd, begin, end, result, result > 0 ? sum_bytes(messages, result) : 0);
     return result;
 }

@@ -10,8 +10,8 @@
 #include "capture/stack.h"
 
 #define TIMED_PER_SECOND 1000u /* acquisitions of one thread that are timed at random, about */
-#define PERIOD_MIN 16u
-#define PERIOD_MAX (1u << 20)
+#define PERIOD_MIN 4u          /* log2 */
+#define PERIOD_MAX 20u
 
 static bool enter(struct thread *t, uint64_t now)
 {
@@ -30,10 +30,10 @@ static bool enter(struct thread *t, uint64_t now)
 
 /* One lock that threads wait for. Collisions are not resolved: a lock that finds its place taken goes without. */
 struct queue {
-    uint64_t word;     /* address << 16 | waiters; 0: free */
-    uint64_t since_ns; /* begin of the longest wait, about */
-    uint32_t owner;    /* thread that last left it, and where it then was: written by the owner, read by waiters */
-    uint32_t owner_stack;
+    uint64_t word;        /* address << 16 | waiters; 0: free */
+    uint64_t since_ns;    /* since when its waiters wait for the same owner, about; 0: nobody does */
+    uint32_t owner;       /* thread that last left it, and where it then was: written by the owner, read by waiters */
+    uint32_t owner_stack; /* 0: not known. Stored after `owner` */
 };
 static struct queue queues[QUEUES];
 
@@ -50,10 +50,8 @@ static bool queue_join(uintptr_t lock, uint64_t now)
         if (word && (word >> 16 != lock || (word & QUEUE_WAITERS) == QUEUE_WAITERS))
             return false;
     } while (!cas_acq_rel(&q->word, &word, word ? word + 1 : ((uint64_t)lock << 16 | 1)));
-    if (!word) {
-        store_relaxed(&q->owner_stack, 0);
+    if (!word)
         store_relaxed(&q->since_ns, now);
-    }
     return true;
 }
 
@@ -61,13 +59,17 @@ static bool queue_join(uintptr_t lock, uint64_t now)
 static uint32_t queue_leave(uintptr_t lock, uint64_t now, uint32_t *owner)
 {
     struct queue *q = queue_of(lock);
-    uint32_t stack = load_relaxed(&q->owner_stack);
+    uint32_t stack = load_acquire(&q->owner_stack);
     if (stack)
         *owner = load_relaxed(&q->owner);
-    store_relaxed(&q->since_ns, now); /* those who still wait have not waited for this owner any longer */
     uint64_t word = load_relaxed(&q->word);
-    while (!cas_acq_rel(&q->word, &word, (word & QUEUE_WAITERS) > 1 ? word - 1 : 0))
-        continue;
+    bool last;
+    do { /* before the place is free: it may be another lock's from then on */
+        last = (word & QUEUE_WAITERS) <= 1;
+        store_relaxed(&q->since_ns, last ? 0 : now); /* those who still wait now wait for this thread */
+        if (last)
+            store_relaxed(&q->owner_stack, 0);
+    } while (!cas_acq_rel(&q->word, &word, last ? 0 : word - 1));
     return stack;
 }
 
@@ -78,20 +80,20 @@ void lock_timed(struct held *h)
     struct lockset *s = &lockset_self;
     uint64_t now = clock_now();
     struct thread *t = &thread_self;
-    uint32_t period = s->period ? s->period : PERIOD_MIN;
+    unsigned period = s->period ? s->period : PERIOD_MIN;
     if (s->period) {
         h->since_ns = now;
-        h->weight = period;
+        h->weight = 1u << period;
     }
     if (now - s->last_ns < 1000000000u / TIMED_PER_SECOND)
-        period = period < PERIOD_MAX ? 2 * period : period;
+        period += period < PERIOD_MAX;
     else
-        period = period > PERIOD_MIN ? period / 2 : period;
+        period -= period > PERIOD_MIN;
     if (!t->random)
         t->random = (now ^ (uintptr_t)t) | 1;
     s->last_ns = now;
-    s->period = period;
-    s->ticks = (int32_t)(t->random % (2 * period - 1)); /* mean period - 1 */
+    s->period = (uint16_t)period;
+    s->ticks = (int32_t)(t->random % ((2u << period) - 1)); /* mean (1 << period) - 1 */
     t->random ^= t->random << 13;
     t->random ^= t->random >> 7;
     t->random ^= t->random << 17;
@@ -185,6 +187,7 @@ void lock_wait_begin(struct lock_wait *w, const void *lock, unsigned kind, unsig
     *w = (struct lock_wait){.begin_ns = wait_begin(),
                             .lock = (uintptr_t)lock,
                             .owner = owner,
+                            .fd = -1,
                             .kind = (uint8_t)kind,
                             .flags = (uint8_t)flags};
     if (!w->begin_ns || !enter(t, w->begin_ns))
@@ -212,7 +215,7 @@ void lock_wait_end(struct lock_wait *w, enum call_number call, int error, uintpt
         wait_end(&(struct wait){.begin_ns = w->begin_ns,
                                 .end_ns = now,
                                 .endpoint = w->id,
-                                .fd = -1,
+                                .fd = w->fd,
                                 .result = error,
                                 .call = (uint16_t)call,
                                 .flags = (uint16_t)(!taken ? WAIT_FAILED : 0),
@@ -235,7 +238,7 @@ void lock_contended(const void *lock, unsigned kind)
         return;
     int saved = errno;
     uint64_t now = clock_now(), since = load_relaxed(&q->since_ns);
-    uint64_t waited = now > since ? now - since : 0;
+    uint64_t waited = since && now > since ? now - since : 0;
     store_relaxed(&q->since_ns, now);
     if (!waited || !enter(t, now))
         return;
@@ -259,6 +262,8 @@ void lock_contended(const void *lock, unsigned kind)
                                            .waiters = (uint32_t)(word & QUEUE_WAITERS),
                                            .flags = HOLD_CONTENDED,
                                            .kind = (uint16_t)kind});
+    } else if (load_relaxed(&q->owner_stack)) { /* of an owner before this one */
+        store_relaxed(&q->owner_stack, 0);
     }
     thread_leave(t);
     errno = saved;
@@ -313,7 +318,7 @@ void lock_ordered(uintptr_t lock, unsigned kind, unsigned flags)
     uint32_t to = locks_number(lock, kind), stack = 0, set = 0;
     for (uint32_t i = 0; i < s->depth && to != ENDPOINT_OVERFLOW; i++) {
         const struct held *h = &s->held[i];
-        if (!h->lock || h->lock == lock || (h->kind == LOCK_KIND_SEMAPHORE && locks_signals((const void *)h->lock)))
+        if (h->lock == lock || !locks_held(h))
             continue;
         uint32_t from = locks_number(h->lock, h->kind);
         uint64_t key = (uint64_t)from << 32 | to << 2 | (h->flags & HELD_SHARED) << 1 | (flags & HELD_SHARED);
@@ -360,12 +365,19 @@ void lock_misused(enum misuse misuse, const void *lock, unsigned kind, uint32_t 
     errno = saved;
 }
 
+static bool forked;
+
+/* In the child after fork locks say that threads of the parent own them: what the child's only thread held itself, and
+   what other threads held, which it may make usable again as it likes. */
+bool lock_owned_elsewhere(uint32_t owner)
+{
+    return owner && owner != (uint32_t)sys_gettid() && !forked;
+}
+
 /* A lock that was left but is not in the list: taken before recording began, too deep, or not by this thread. */
 void lock_not_held(const void *lock, unsigned kind, uint32_t owner)
 {
-    if (kind == LOCK_KIND_SEMAPHORE)
-        locks_signal(lock);
-    else if (owner && owner != (uint32_t)sys_gettid())
+    if (lock_owned_elsewhere(owner))
         lock_misused(MISUSE_STRANGER_UNLOCK, lock, kind, owner, 0);
 }
 
@@ -373,8 +385,7 @@ void lock_thread_ended(void)
 {
     struct lockset *s = &lockset_self;
     uint32_t owner;
-    if (s->waiting) /* it was cancelled in a wait */
-        wait_leave(clock_now(), &owner);
+    wait_leave(clock_now(), &owner); /* it was cancelled in a wait, perhaps */
     for (uint32_t i = 0; i < s->depth; i++)
         if (s->held[i].lock && s->held[i].kind != LOCK_KIND_SEMAPHORE && s->held[i].kind != LOCK_KIND_FILE &&
             !(s->held[i].flags & HELD_ROBUST))
@@ -385,8 +396,13 @@ void lock_thread_ended(void)
 
 void lock_forked(void)
 {
+    forked = true;
     memset(queues, 0, sizeof(queues));
     memset(orders, 0, sizeof(orders));
+    memset(misuses, 0, sizeof(misuses));
     memset(lockset_orders, 0, sizeof(lockset_orders));
     lockset_self.waiting = 0;
+    for (uint32_t i = lockset_self.depth; i > 0; i--) /* those on files are the parent's, or shared with it */
+        if (lockset_self.held[i - 1].kind == LOCK_KIND_FILE)
+            lockset_drop((const void *)lockset_self.held[i - 1].lock);
 }

@@ -31,6 +31,7 @@ struct lock_wait {
     uintptr_t lock;
     uint32_t id;
     uint32_t owner; /* thread that had it when the wait began; 0: not known */
+    int fd;         /* locks on files: the descriptor; -1 */
     uint8_t kind;
     uint8_t flags; /* enum held_flags */
 };
@@ -62,6 +63,9 @@ static ALWAYS_INLINE void lock_release(const void *lock, unsigned kind, uint32_t
 
 /* Writes what was done wrong, at most once for each lock, kind and place. other: thread concerned, or 0. */
 COLD void lock_misused(enum misuse misuse, const void *lock, unsigned kind, uint32_t other, int error);
+
+/* Whether a lock that names `owner` is certainly another thread's. */
+COLD bool lock_owned_elsewhere(uint32_t owner);
 
 /* The thread ends. */
 void lock_thread_ended(void);

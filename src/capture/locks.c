@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "capture/endpoint.h"
+#include "capture/filelock.h"
 #include "capture/lockset.h"
 #include "capture/modules.h"
 #include "capture/stack.h"
@@ -16,9 +17,8 @@
 #define PROBES 32u
 #define FIRST_SET 2u
 
-#define BIRTH_STACKS                                                                                \
-    4096u /* initialisations whose whole stack is taken; of later ones the caller's address is kept \
-           */
+/* Initialisations whose whole stack is taken; of later ones the caller's address is kept. */
+#define BIRTH_STACKS 4096u
 
 static uint32_t hash_of(uintptr_t lock)
 {
@@ -45,9 +45,10 @@ static struct birth births[BIRTHS];
 static uint32_t birth_stacks;
 
 static const char *const kind_names[LOCK_KINDS] = {
-    [LOCK_KIND_MUTEX] = "mutex",         [LOCK_KIND_RWLOCK] = "rwlock",       [LOCK_KIND_SPIN] = "spin lock",
-    [LOCK_KIND_SEMAPHORE] = "semaphore", [LOCK_KIND_CONDITION] = "condition", [LOCK_KIND_BARRIER] = "barrier",
-    [LOCK_KIND_ONCE] = "once",           [LOCK_KIND_FILE] = "file lock",      [LOCK_KIND_GIL] = "GIL",
+    [LOCK_KIND_MUTEX] = "mutex",         [LOCK_KIND_RWLOCK] = "rwlock",
+    [LOCK_KIND_SPIN] = "spin lock",      [LOCK_KIND_SEMAPHORE] = "semaphore",
+    [LOCK_KIND_CONDITION] = "condition", [LOCK_KIND_BARRIER] = "barrier",
+    [LOCK_KIND_ONCE] = "once",           [LOCK_KIND_GIL] = "GIL",
 };
 
 static void write_lock(uint32_t id, uintptr_t lock)
@@ -85,7 +86,9 @@ static struct number *number_find(uintptr_t lock, bool enter)
 
 uint32_t locks_number(uintptr_t lock, unsigned kind)
 {
-    struct number *n = number_find(lock, true);
+    struct number *n = kind == LOCK_KIND_FILE ? NULL : number_find(lock, true);
+    if (kind == LOCK_KIND_FILE)
+        return filelock_number(lock);
     if (!n)
         return ENDPOINT_OVERFLOW;
     uint32_t id = load_acquire(&n->id);
@@ -130,6 +133,8 @@ void locks_born(const void *lock, uintptr_t pc)
     struct birth *b = &births[hash_of((uintptr_t)lock) % BIRTHS];
     if (!recorder_on())
         return;
+    if (unlikely(lockset_self.depth))
+        lockset_drop(lock);
     forget((uintptr_t)lock);
     store_relaxed(&b->lock, 0);
     b->pc = pc;
@@ -143,6 +148,8 @@ void locks_died(const void *lock)
     struct birth *b = &births[hash_of((uintptr_t)lock) % BIRTHS];
     if (load_relaxed(&b->lock) == (uintptr_t)lock)
         store_relaxed(&b->lock, 0);
+    if (unlikely(lockset_self.depth)) /* or the memory's next user would seem to be held */
+        lockset_drop(lock);
     forget((uintptr_t)lock);
 }
 
@@ -167,6 +174,13 @@ void locks_signal_not(const void *semaphore)
 }
 
 /* ---- sets ---- */
+
+bool locks_held(const struct held *h)
+{
+    if (h->kind == LOCK_KIND_SEMAPHORE)
+        return h->lock && !locks_signals((const void *)h->lock);
+    return h->lock && (h->kind != LOCK_KIND_FILE || filelock_held(h->lock));
+}
 
 static uint64_t sets[SETS]; /* hash; number = index + FIRST_SET */
 
@@ -196,7 +210,7 @@ uint32_t locks_set(void)
     size_t count = 0;
     for (uint32_t i = 0; i < s->depth; i++) {
         const struct held *held = &s->held[i];
-        if (!held->lock || (held->kind == LOCK_KIND_SEMAPHORE && locks_signals((const void *)held->lock)))
+        if (!locks_held(held))
             continue;
         locks[count] = locks_number(held->lock, held->kind);
         places[count] = held->pc;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "capture/lockset.h"
 #include "trace/format.h"
 
 /* The number of the lock at this address; ENDPOINT_OVERFLOW where there is no room. */
@@ -24,10 +25,14 @@ void locks_born(const void *lock, uintptr_t pc);
 void locks_died(const void *lock);
 
 /* Semaphores: whether one is used as a signal rather than as a lock, that is, posted by threads that did not wait for
-   it (or begun with more than one). Such ones are never held. */
+   it (or not begun with one). Such ones are never held. */
 bool locks_signals(const void *semaphore);
 void locks_signal(const void *semaphore);
 void locks_signal_not(const void *semaphore);
+
+/* Whether the entry of the calling thread's list stands for a lock that it holds: not a semaphore used as a signal, nor
+   a lock on a file that was unlocked since. */
+bool locks_held(const struct held *h);
 
 /* The number of the set of locks that the calling thread holds, 0: none. */
 uint32_t locks_set(void);

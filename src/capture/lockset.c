@@ -7,6 +7,17 @@ TLS_INITIAL_EXEC struct lockset lockset_self;
 uint64_t lockset_orders[LOCKSET_ORDERS];
 uint32_t lockset_epoch;
 
+void lockset_drop(const void *lock)
+{
+    struct lockset *s = &lockset_self;
+    struct held *h;
+    while ((h = lockset_find(s, lock)) != NULL) {
+        h->again = 0;
+        h->since_ns = 0;
+        lockset_remove(s, h);
+    }
+}
+
 void lockset_remove(struct lockset *s, struct held *h)
 {
     if (h->again) {
@@ -20,6 +31,7 @@ void lockset_remove(struct lockset *s, struct held *h)
     h->lock = 0;
     s->hash ^= lockset_mix(lock);
     memmove(h, h + 1, (s->depth - at - 1) * sizeof(*h));
+    s->held[s->depth - 1].lock = 0; /* an entry is empty from when it is entered until it is filled */
     signal_fence();
     s->depth--;
 }

@@ -40,10 +40,9 @@ struct held {
 };
 
 struct lockset {
-    uint32_t depth;
-    int32_t ticks; /* acquisitions until the next one that is timed */
-    uint32_t period;
-    uint32_t reserved;
+    uint16_t depth;
+    uint16_t period;   /* log2 of the mean number of acquisitions from one that is timed to the next; 0: not begun */
+    int32_t ticks;     /* acquisitions until the next one that is timed */
     uint64_t hash;     /* xor of lockset_mix of all held */
     uint64_t last_ns;  /* when an acquisition was last timed */
     uintptr_t waiting; /* lock that it waits for and has joined the queue of (lock.c), 0: none */
@@ -93,7 +92,7 @@ static ALWAYS_INLINE void lockset_enter(struct lockset *s, uintptr_t lock, uintp
     struct held *h = &s->held[depth];
     if (unlikely(depth >= LOCKSET_MAX))
         return;
-    s->depth = depth + 1; /* first: a handler that runs now pushes above */
+    s->depth = (uint16_t)(depth + 1); /* first: a handler that runs now pushes above */
     signal_fence();
     h->pc = pc;
     h->since_ns = since_ns;
@@ -131,6 +130,9 @@ static inline struct held *lockset_find(struct lockset *s, const void *lock)
 /* Removes an entry that is not the last one. */
 COLD void lockset_remove(struct lockset *s, struct held *h);
 
+/* Removes all entries of a lock that is no more. */
+COLD void lockset_drop(const void *lock);
+
 /* `lock` is about to be left, or was. False: it was not known to be held. */
 static ALWAYS_INLINE bool lockset_pop(const void *lock)
 {
@@ -152,7 +154,7 @@ static ALWAYS_INLINE bool lockset_pop(const void *lock)
     h->lock = 0;
     s->hash ^= lockset_mix((uintptr_t)lock);
     signal_fence();
-    s->depth = depth - 1;
+    s->depth = (uint16_t)(depth - 1);
     return true;
 }
 

@@ -37,6 +37,22 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Of OpenSSL and GnuTLS, whose headers need not be there. */
+typedef struct ssl_st SSL;
+typedef struct gnutls_session_int *gnutls_session_t;
+int SSL_read(SSL *ssl, void *buffer, int size);
+int SSL_read_ex(SSL *ssl, void *buffer, size_t size, size_t *done);
+int SSL_write(SSL *ssl, const void *buffer, int size);
+int SSL_write_ex(SSL *ssl, const void *buffer, size_t size, size_t *done);
+ssize_t SSL_sendfile(SSL *ssl, int fd, off_t offset, size_t size, int flags);
+void SSL_free(SSL *ssl);
+int SSL_clear(SSL *ssl);
+ssize_t gnutls_record_recv(gnutls_session_t session, void *buffer, size_t size);
+ssize_t gnutls_record_send(gnutls_session_t session, const void *buffer, size_t size);
+ssize_t gnutls_record_send2(gnutls_session_t session, const void *buffer, size_t size, size_t pad, unsigned flags);
+ssize_t gnutls_record_send_file(gnutls_session_t session, int fd, off_t *offset, size_t size);
+void gnutls_deinit(gnutls_session_t session);
+
 /* Declared by glibc only for its own fortified inlines. */
 ssize_t __recv_chk(int fd, void *buffer, size_t size, size_t object, int flags);
 ssize_t __recvfrom_chk(int fd, void *buffer, size_t size, size_t object, int flags, struct sockaddr *address,

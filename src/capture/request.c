@@ -11,12 +11,14 @@
 #include "capture/serving.h"
 #include "capture/slots.h"
 #include "capture/stack.h"
+#include "capture/tls.h"
 #include "capture/wait.h"
 
 /* Requests that are recorded whatever their duration. */
 #define NOTABLE (WIRE_SWEEP | WIRE_CURSOR | WIRE_WHOLE | WIRE_UNBOUNDED | WIRE_SCRIPT | WIRE_IF_ABSENT)
 
-#define STACKS_PER_SECOND 1000 /* of a thread's requests */
+#define STACKS_PER_SECOND 1000  /* of a thread's requests */
+#define RECORDS_PER_SECOND 1000 /* of a thread's requests that are not notable; then sampled more thinly */
 #define SECOND_NS UINT64_C(1000000000)
 
 /* A slot's request that is so many behind the newest has lost its answer: the parser missed it. */
@@ -75,16 +77,39 @@ static void count(const struct feeding *f, uint32_t operation, uint64_t begin_ns
 
 /* ---- recording --------------------------------------------------------------------------------------------------- */
 
+static uint64_t mean_of(const struct thread *t)
+{
+    return recorder.settings.sample_ns << t->request_shift;
+}
+
 /* As of waits (wait.c), from a credit of its own. */
 static bool chosen(struct thread *t, uint64_t duration)
 {
-    if (duration >= recorder.settings.sample_ns)
+    if (unlikely(duration >= mean_of(t)))
         return true;
     t->request_credit_ns -= (int64_t)duration;
-    if (likely(t->request_credit_ns > 0))
-        return false;
-    t->request_credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
-    return true;
+    return unlikely(t->request_credit_ns <= 0);
+}
+
+/* Requests are in flight many at once, so that together they last longer than time does: where too many of them are
+   recorded the mean is doubled, and halved again where few are. */
+static void chosen_now(struct thread *t, uint64_t now)
+{
+    uint32_t second = (uint32_t)(now / SECOND_NS), shift = t->request_shift;
+    if (t->request_second != second) {
+        if (shift && t->requests_recorded < RECORDS_PER_SECOND / 4)
+            shift--;
+        t->request_second = second;
+        t->requests_recorded = 0;
+    } else if (t->requests_recorded >= RECORDS_PER_SECOND && shift < REQUEST_SHIFT_MAX) {
+        shift++;
+        t->requests_recorded = 0;
+    }
+    t->requests_recorded++;
+    bool changed = shift != t->request_shift;
+    t->request_shift = (uint8_t)shift;
+    if (changed || t->request_credit_ns <= 0)
+        t->request_credit_ns = sampler_draw(&t->random, mean_of(t));
 }
 
 /* The stack, as long as this second has some left: durations of requests in flight at once overlap, so that sampling
@@ -132,9 +157,9 @@ static uint32_t cursor_flags(uint64_t asked)
     return REQUEST_CURSOR | (digits < 0x3f ? digits : 0x3f) << REQUEST_ASKED_SHIFT;
 }
 
-static uint32_t key_of(const struct conversation *c, const struct pending *p)
+static uint32_t key_of(struct conversation *c, const struct pending *p)
 {
-    const struct kept_key *k = &c->keys[p->sequence % CONVERSATION_KEYS];
+    const struct kept_key *k = conversation_key(c, p->sequence);
     if (!p->key_hash)
         return 0;
     if (recorder.settings.keys != SETTINGS_KEYS_FULL)
@@ -143,14 +168,13 @@ static uint32_t key_of(const struct conversation *c, const struct pending *p)
                                                    : key_find(p->key_hash);
 }
 
-static COLD void record(struct thread *t, const struct conversation *c, const struct pending *p,
-                        const struct ending *end)
+static COLD void record(struct thread *t, struct conversation *c, const struct pending *p, const struct ending *end)
 {
     uint64_t duration = end->now_ns > p->begin_ns ? end->now_ns - p->begin_ns : 0, fiber = 0;
     uint32_t serving = is_server(c) ? 0 : serving_now(t, &fiber);
     uint32_t stack = p->flags & REQUEST_NOTABLE && !is_server(c) ? p->stack : bounded_stack(t, end->now_ns);
     uint32_t key = key_of(c, p);
-    context_record(t, p->begin_ns, &(struct event_context){.serving = serving, .fiber = fiber});
+    context_record(t, p->begin_ns, &(struct context){.serving = serving, .fiber = fiber});
     struct event_request *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
     if (!e)
         return;
@@ -167,7 +191,8 @@ static COLD void record(struct thread *t, const struct conversation *c, const st
     e->detail = p->detail;
     e->detail2 = end->detail2;
     e->first_part = first_part(p, duration);
-    e->flags = (uint16_t)(p->flags | (end->failed ? REQUEST_FAILED : 0));
+    e->flags = (uint16_t)(p->flags | (end->failed ? REQUEST_FAILED : 0) |
+                          (p->flags & REQUEST_NOTABLE ? 0 : t->request_shift << REQUEST_SHIFT));
     writer_ring_commit(t->ring);
 }
 
@@ -176,15 +201,19 @@ static void complete(struct feeding *f, const struct pending *p, const struct en
     struct thread *t = f->thread;
     uint64_t duration = end->now_ns > p->begin_ns ? end->now_ns - p->begin_ns : 0;
     count(f, p->operation, p->begin_ns, duration, p->repeats, end->bytes, end->failed);
-    if (unlikely(p->flags & REQUEST_NOTABLE) || unlikely(chosen(t, duration)))
-        record(t, f->conversation, p, end);
+    bool notable = p->flags & REQUEST_NOTABLE;
+    if (likely(!notable && !chosen(t, duration)))
+        return;
+    record(t, f->conversation, p, end);
+    if (!notable)
+        chosen_now(t, end->now_ns);
 }
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 static void key_keep(struct conversation *c, const struct wire_message *m)
 {
-    struct kept_key *k = &c->keys[m->sequence % CONVERSATION_KEYS];
+    struct kept_key *k = conversation_key(c, m->sequence);
     if (recorder.settings.keys != SETTINGS_KEYS_FULL)
         return;
     k->sequence = m->sequence;
@@ -217,30 +246,50 @@ static NOINLINE void crowd_out(struct feeding *f, const struct wire_message *m)
     *place = 0;
 }
 
-/* Whether the slot is free for the request with this number. One whose answer the parser missed makes room. */
-static bool slot_free(struct feeding *f, struct pending *p, uint32_t sequence)
+/* Twice as many slots are used: each request stays, or moves up by as many as there were. */
+static void window_grow(struct conversation *c)
 {
+    uint32_t old = c->window + 1u;
+    for (uint32_t i = 0; i < old; i++) {
+        struct pending *p = &c->pending[i];
+        if (p->operation && (p->sequence & old)) {
+            c->pending[i + old] = *p;
+            p->operation = 0;
+        }
+    }
+    c->window = (uint8_t)(2 * old - 1);
+}
+
+/* The slot for the request with this number, where another one has it: more slots come into use, and one whose answer
+   the parser has missed makes room. NULL: all are in use. */
+static NOINLINE struct pending *slot_make(struct feeding *f, uint32_t sequence)
+{
+    struct conversation *c = f->conversation;
+    struct pending *p = conversation_slot(c, sequence);
     int32_t behind = (int32_t)(sequence - p->sequence);
-    if (likely(!p->operation))
-        return true;
-    if (behind > 0 && behind < LOST_BEHIND)
-        return false;
+    if (behind > 0 && behind < LOST_BEHIND) {
+        while (p->operation && c->window + 1u < WIRE_PENDING) {
+            window_grow(c);
+            p = conversation_slot(c, sequence);
+        }
+        return p->operation ? NULL : p;
+    }
     count(f, p->operation, p->begin_ns, 0, p->repeats, p->bytes, false);
     p->operation = 0;
-    return true;
+    return p;
 }
 
 static void asked(struct feeding *f, const struct wire_message *m)
 {
     struct conversation *c = f->conversation;
-    struct pending *p = &c->pending[m->sequence % WIRE_PENDING], none;
+    struct pending *p = conversation_slot(c, m->sequence), none;
     uint32_t operation = operation_intern(c->endpoint, is_server(c) ? ROLE_SERVER : ROLE_CLIENT, m);
     bool notable = m->flags & NOTABLE, unanswered = m->flags & WIRE_NO_REPLY;
     if (!is_server(c))
         store_relaxed(&c->last_operation, operation);
     if (unanswered)
         p = &none;
-    else if (unlikely(!slot_free(f, p, m->sequence))) {
+    else if (unlikely(p->operation) && !(p = slot_make(f, m->sequence))) {
         crowd_in(f, operation, m);
         return;
     }
@@ -259,7 +308,7 @@ static void asked(struct feeding *f, const struct wire_message *m)
     store_relaxed(&p->operation, operation);
     if (unanswered) {
         complete(f, p, &(struct ending){.now_ns = p->begin_ns, .bytes = m->bytes});
-    } else if (is_server(c)) {
+    } else if (is_server(c) && (!f->served || notable)) {
         serving_begin(f->thread, c, p, notable, f->served);
         f->served = true;
     }
@@ -268,7 +317,7 @@ static void asked(struct feeding *f, const struct wire_message *m)
 static void answered(struct feeding *f, const struct wire_message *m)
 {
     struct conversation *c = f->conversation;
-    struct pending *p = &c->pending[m->sequence % WIRE_PENDING];
+    struct pending *p = conversation_slot(c, m->sequence);
     if (unlikely(!p->operation || p->sequence != m->sequence)) {
         if (c->crowded)
             crowd_out(f, m);
@@ -291,7 +340,7 @@ void request_message(void *feeding, const struct wire_message *m)
 {
     struct feeding *f = feeding;
     struct conversation *c = f->conversation;
-    struct pending *p = &c->pending[m->sequence % WIRE_PENDING];
+    struct pending *p = conversation_slot(c, m->sequence);
     switch (m->kind) {
     case WIRE_REQUEST:
         asked(f, m);
@@ -305,6 +354,8 @@ void request_message(void *feeding, const struct wire_message *m)
         break;
     case WIRE_NAME:
         fact_protocol(c, m->text, m->text_length);
+        if (m->protocol == WIRE_TLS && m->key_hash)
+            tls_greeted(m->key_hash, c->id);
         break;
     case WIRE_UPGRADE:
         c->inside = (uint8_t)m->protocol;

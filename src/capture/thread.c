@@ -95,6 +95,7 @@ bool thread_prepare(struct thread *t, uint64_t now_ns)
     t->random = (((uint64_t)add_relaxed(&recorder.unique, 1) << 32) ^ now_ns ^ t->tid) | 1;
     t->credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
     t->owner_credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
+    t->request_shift = 0;
     t->request_credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
     t->slot = slot_take(t->tid, t->start_ns);
     if (!t->slot) {
@@ -135,9 +136,9 @@ void thread_exit(void *value)
         REAL(pthread_setspecific)((pthread_key_t)recorder.thread_key, t);
         return;
     }
+    lock_thread_ended();
     if (!t->slot || load_relaxed(&recorder.writer.frozen))
         return;
-    lock_thread_ended();
     t->ended = 1;
     oncpu_unwatch(t);
     thread_complete(t, clock_now());

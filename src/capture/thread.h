@@ -48,6 +48,7 @@ struct thread {
     uint8_t rounds;      /* destructor rounds seen */
     uint8_t watched;     /* oncpu.h: a timer was asked for */
     uint8_t has_timer;
+    uint8_t request_shift; /* requests are sampled with the mean sample_ns << this */
     uint32_t tid;
     int32_t timer;         /* kernel's timer id */
     void *alternate_stack; /* signal stack given to the thread by oncpu.c */
@@ -68,7 +69,9 @@ struct thread {
     struct trace_counter *recent[THREAD_RECENT];                   /* counters used last, by call; within slot */
     struct trace_counter *recent_requests[THREAD_RECENT_REQUESTS]; /* the same, by operation */
     int64_t request_credit_ns;                                     /* as credit_ns, of requests' durations */
-    uint32_t stack_second;                                         /* second in which stacks of requests are counted */
+    uint32_t request_second; /* second in which requests are counted that were recorded */
+    uint32_t requests_recorded;
+    uint32_t stack_second; /* second in which stacks of requests are counted */
     uint32_t stack_count;
     struct served served;    /* where requests belong to the thread as a whole */
     uint32_t turn_operation; /* served longest in this turn, so far */

@@ -37,11 +37,28 @@ uint32_t traffic_conversation(int fd)
     return id;
 }
 
+uint32_t traffic_session(int fd)
+{
+    const struct fd_entry *e = fd_entry_at(fd);
+    uint32_t id = e && !thread_self.in_vfork ? load_acquire(&e->conversation) : 0;
+    return id ? id : traffic_conversation(fd);
+}
+
 static void deafen(int fd)
 {
     struct fd_entry *e = fd_entry_at(fd);
     if (!thread_self.in_vfork)
         __atomic_fetch_and(&e->flags, (uint16_t)~FD_TALKS, __ATOMIC_RELAXED);
+}
+
+/* The descriptor's conversation as long as what is on the descriptor itself is worth looking at; 0: not any more. */
+static uint32_t listened(int fd)
+{
+    uint32_t id = traffic_conversation(fd);
+    if (likely(id && !conversation_secured(id)))
+        return id;
+    deafen(fd);
+    return 0;
 }
 
 void traffic_moved(int fd, enum traffic direction, const struct iovec *parts, size_t count, int64_t result,
@@ -52,22 +69,34 @@ void traffic_moved(int fd, enum traffic direction, const struct iovec *parts, si
         connecting_moved(fd, result < 0 ? errno : 0);
     if (result <= 0 || !(flags & FD_TALKS) || !recorder_on())
         return;
-    uint32_t id = traffic_conversation(fd);
-    if (unlikely(!id || conversation_secured(id)) ||
-        unlikely(!conversation_feed(id, direction == TRAFFIC_SENT, parts, count, (uint64_t)result, now_ns)))
+    uint32_t id = listened(fd);
+    if (id && unlikely(!conversation_feed(id, direction == TRAFFIC_SENT, parts, count, (uint64_t)result, now_ns)))
         deafen(fd);
 }
 
-void traffic_sending(int fd, const struct iovec *parts, size_t count)
+static uint64_t size_of(const struct iovec *parts, size_t count)
 {
-    const struct fd_entry *e = fd_entry_at(fd);
-    uint32_t id = load_relaxed(&e->conversation);
     uint64_t size = 0;
-    if (!id || !(load_relaxed(&e->flags) & FD_TALKS) || conversation_secured(id))
-        return;
     for (size_t i = 0; i < count; i++)
         size += parts[i].iov_len;
-    conversation_sending(id, parts, count, size);
+    return size;
+}
+
+uint32_t traffic_sending(int fd, const struct iovec *parts, size_t count)
+{
+    uint16_t flags = fd_flags(fd);
+    uint32_t id = (flags & (FD_TALKS | FD_DATAGRAMS | FD_CONNECTING)) == FD_TALKS && recorder_on() ? listened(fd) : 0;
+    if (id && unlikely(!conversation_sending(id, parts, count, size_of(parts, count))))
+        deafen(fd);
+    return id;
+}
+
+void traffic_sent(int fd, uint32_t id, const struct iovec *parts, size_t count, int64_t result, uint64_t now_ns)
+{
+    if (likely(id))
+        conversation_sent(id, size_of(parts, count), result > 0 ? (uint64_t)result : 0);
+    else
+        traffic_moved(fd, TRAFFIC_SENT, parts, count, result, now_ns);
 }
 
 void traffic_received(int fd, const struct iovec *parts, size_t count, int64_t result, int flags, uint64_t now_ns)

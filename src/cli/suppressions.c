@@ -10,6 +10,7 @@
 
 #include "analysis/analysis.h"
 #include "analysis/arena.h"
+#include "analysis/policy.h"
 #include "cli/message.h"
 
 #define NAMES_MAX 64
@@ -116,13 +117,24 @@ static bool stack_matches(const char *pattern, const struct stack *stack)
     return false;
 }
 
+/* By address, host name, or as a policy writes it: "mysql://127.0.0.1:3306". */
+static bool peer_matches(const char *pattern, const struct peer *peer)
+{
+    if (text_matches(pattern, peer->address) || text_matches(pattern, peer->name))
+        return true;
+    char *entry = memory_need(policy_entry_of(peer));
+    bool matched = text_matches(pattern, entry);
+    free(entry);
+    return matched;
+}
+
 static bool suppression_matches(const struct suppression *suppression, const struct finding *finding)
 {
     const char *pattern = suppression->pattern;
 
     if (fnmatch(suppression->rule, finding->rule, 0) != 0)
         return false;
-    if ((finding->peer && text_matches(pattern, finding->peer->address)) || text_matches(pattern, finding->operation))
+    if ((finding->peer && peer_matches(pattern, finding->peer)) || text_matches(pattern, finding->operation))
         return true;
     for (size_t i = 0; i < finding->stack_count; i++)
         if (stack_matches(pattern, finding->stacks[i].stack))

@@ -3,7 +3,8 @@
  * Findings that the user does not want to hear of. A line is `rule:pattern`; rule and pattern are globs (`*`, `?`,
  * `[…]`;
  * `*` also matches slashes), the pattern is matched whole against function, module and file of every frame, the peer's
- * address and the operation. `#` begins a comment at the start of a line or after a space.
+ * address, host name or "mysql://127.0.0.1:3306", and the operation. `#` begins a comment at the start of a line or
+ * after a space.
  */
 #ifndef CPROBE_CLI_SUPPRESSIONS_H
 #define CPROBE_CLI_SUPPRESSIONS_H

@@ -140,6 +140,7 @@ static json_t *evidence_value_new(const struct evidence *evidence)
     case EVIDENCE_NS:
         return number_new(evidence->u64);
     case EVIDENCE_RATIO:
+    case EVIDENCE_NUMBER:
         return isfinite(evidence->ratio) ? json_real(evidence->ratio) : json_null();
     case EVIDENCE_STRING:
         return text_new(evidence->string);

@@ -197,6 +197,9 @@ static const char *evidence_value(const struct evidence *evidence, char *buffer,
         return unit_duration(evidence->u64, buffer, size);
     case EVIDENCE_RATIO:
         return unit_share(evidence->ratio, buffer, size);
+    case EVIDENCE_NUMBER:
+        snprintf(buffer, size, "%.3g", evidence->ratio);
+        return buffer;
     case EVIDENCE_STRING:
         snprintf(buffer, size, "%s", evidence->string ? evidence->string : "?");
         return buffer;

@@ -89,7 +89,7 @@ static void message_say(const struct amqp_call *c, struct wire_message *m)
     m->protocol = WIRE_AMQP;
     m->from = c->from;
     m->ttl_ms = -1;
-    if (m->kind != WIRE_NAME) {
+    if (m->kind != WIRE_NAME && m->kind != WIRE_FIRST) {
         m->flags |= c->a->lost[c->from] ? WIRE_LOST : 0;
         c->a->lost[c->from] = false;
     }
@@ -468,7 +468,7 @@ static enum wire_guess amqp_guess(const uint8_t *bytes, size_t length, enum wire
     if (bytes[0] < FRAME_METHOD || (bytes[0] > FRAME_BODY && bytes[0] != FRAME_HEARTBEAT))
         return WIRE_GUESS_NO;
     if (length < FRAME_HEADER)
-        return WIRE_GUESS_MORE;
+        return length > 4 && field_be16(bytes + 3) != 0 ? WIRE_GUESS_NO : WIRE_GUESS_MORE;
     uint64_t whole = amqp_frame_length(bytes, NULL);
     if (whole == 0 || whole > GUESS_MAX)
         return WIRE_GUESS_NO;
@@ -482,4 +482,4 @@ static enum wire_guess amqp_guess(const uint8_t *bytes, size_t length, enum wire
     return bytes[whole - 1] == FRAME_END ? WIRE_GUESS_YES : WIRE_GUESS_NO;
 }
 
-const struct wire_parser amqp_parser = {amqp_guess, amqp_start, amqp_feed, amqp_gap, false};
+const struct wire_parser amqp_parser = {.guess = amqp_guess, .start = amqp_start, .feed = amqp_feed, .gap = amqp_gap};

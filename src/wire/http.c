@@ -108,10 +108,8 @@ static void request_say(struct http *h, uint64_t bytes, const struct wire_sink *
 {
     struct wire_message m = {.kind = WIRE_REQUEST, .sequence = h->queue.next, .repeats = 1, .bytes = bytes};
     m.flags = lost_flag(&h->side[WIRE_CLIENT]) | (h->text_cut ? WIRE_TRUNCATED : 0);
-    m.verb = h->verb;
-    m.verb_length = h->verb_length;
-    m.text = h->text;
-    m.text_length = h->text_length;
+    m.verb = h->verb, m.verb_length = h->verb_length;
+    m.text = h->text, m.text_length = h->text_length;
     m.key_hash = h->key_hash;
     h->unreported = false;
     int place = queue_push(&h->queue);
@@ -497,4 +495,4 @@ static void http_gap(void *state, enum wire_side from, uint64_t length)
     side->flags = HTTP_LOST | HTTP_SEARCH;
 }
 
-const struct wire_parser http_parser = {http_guess, http_start, http_feed, http_gap, false};
+const struct wire_parser http_parser = {.guess = http_guess, .start = http_start, .feed = http_feed, .gap = http_gap};

@@ -403,4 +403,5 @@ static void http2_gap(void *state, enum wire_side from, uint64_t length)
     hpack_reset(&side->hpack);
 }
 
-const struct wire_parser http2_parser = {http2_guess, http2_start, http2_feed, http2_gap, false};
+const struct wire_parser http2_parser = {
+    .guess = http2_guess, .start = http2_start, .feed = http2_feed, .gap = http2_gap};

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "wire/http2_status.h"
 
-#include <string.h>
-
 #include "base/compiler.h"
 #include "wire/fields.h"
 
@@ -64,8 +62,9 @@ size_t http2_status_text(uint8_t code, char *text)
 {
     if (code >= HTTP2_GRPC && code <= HTTP2_GRPC_LAST) {
         const char *name = grpc_names[code - HTTP2_GRPC];
-        size_t length = strlen(name);
-        memcpy(text, name, length);
+        size_t length = 0;
+        for (; name[length]; length++)
+            text[length] = name[length];
         return length;
     }
     if (code < HTTP2_STATUS || code >= HTTP2_GRPC)

@@ -3,6 +3,20 @@
 
 #include <string.h>
 
+#include "base/compiler.h"
+
+/* Methods that need no place among the values. */
+static const char *const methods[] = {"GET",     "POST",  "PUT",   "DELETE",   "PATCH", "HEAD",
+                                      "OPTIONS", "TRACE", "QUERY", "PROPFIND", "PURGE", "REPORT"};
+
+static uint8_t method_find(const uint8_t *value, size_t length)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+        if (strlen(methods[i]) == length && memcmp(methods[i], value, length) == 0)
+            return (uint8_t)(HTTP2_VALUE_KNOWN + i);
+    return HTTP2_VALUE_OTHER;
+}
+
 static void value_drop(struct http2_values *v, size_t i, struct hpack *table)
 {
     uint8_t unknown = v->value[i].name == HPACK_METHOD ? HTTP2_VALUE_METHOD : HTTP2_VALUE_PATH;
@@ -30,6 +44,9 @@ uint8_t http2_value_keep(struct http2_values *v, enum hpack_name name, const uin
 {
     if (length == 0 || length > HTTP2_VALUE_MAX)
         return name == HPACK_METHOD ? HTTP2_VALUE_METHOD : HTTP2_VALUE_PATH;
+    uint8_t method = name == HPACK_METHOD ? method_find(value, length) : HTTP2_VALUE_OTHER;
+    if (method != HTTP2_VALUE_OTHER)
+        return method;
     for (size_t i = 0; i < HTTP2_VALUES; i++)
         if (v->value[i].length == length && v->value[i].name == name &&
             memcmp(v->bytes + v->value[i].at, value, length) == 0)
@@ -47,6 +64,11 @@ uint8_t http2_value_keep(struct http2_values *v, enum hpack_name name, const uin
 
 const uint8_t *http2_value_find(const struct http2_values *v, uint8_t code, enum hpack_name *name, size_t *length)
 {
+    if (code >= HTTP2_VALUE_KNOWN && code < HTTP2_VALUE_KNOWN + ARRAY_SIZE(methods)) {
+        *name = HPACK_METHOD;
+        *length = strlen(methods[code - HTTP2_VALUE_KNOWN]);
+        return (const uint8_t *)methods[code - HTTP2_VALUE_KNOWN];
+    }
     if (code == HTTP2_VALUE_OTHER || code > HTTP2_VALUES || v->value[code - 1].length == 0)
         return NULL;
     *name = (enum hpack_name)v->value[code - 1].name;

@@ -13,7 +13,8 @@
 #define HTTP2_VALUE_MAX 254
 
 enum http2_value_code {
-    HTTP2_VALUE_OTHER = 0, /* 1 to HTTP2_VALUES: a value that is kept */
+    HTTP2_VALUE_OTHER = 0,   /* 1 to HTTP2_VALUES: a value that is kept */
+    HTTP2_VALUE_KNOWN = 200, /* and above: a method that everybody knows */
     HTTP2_VALUE_AUTHORITY = 253,
     HTTP2_VALUE_PATH = 254, /* a path that is not kept */
     HTTP2_VALUE_METHOD = 255,

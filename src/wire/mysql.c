@@ -211,6 +211,9 @@ static bool client_packet(struct mysql *s, const struct mysql_packet *p, const s
 {
     if (s->phase == PHASE_LOGIN || (s->phase == PHASE_NEW && p->number != 0))
         return mysql_login_client(s, p, sink);
+    /* The recording begins in the middle: what the server has said so far may be the rest of anything. */
+    if (s->phase == PHASE_NEW)
+        frame_drop(&s->head[WIRE_SERVER]);
     s->phase = PHASE_COMMANDS;
     /* A file for LOAD DATA, an answer to a challenge, the rest of a command longer than a packet. */
     if (p->number != 0)

@@ -35,10 +35,13 @@ struct wire_parser {
     /* As wire_gap. NULL: the parser is started anew. */
     void (*gap)(void *state, enum wire_side from, uint64_t length);
 
-    bool datagrams; /* it is spoken in datagrams, and not on streams */
+    bool datagrams; /* it is spoken in datagrams, and not on streams but by `on_streams` */
+
+    /* Where `datagrams` is set: the same protocol's parser for streams. NULL: there it is not spoken. */
+    const struct wire_parser *on_streams;
 };
 
-#define PROTOCOL(ID, number, name) extern const struct wire_parser name##_parser HIDDEN __attribute__((weak));
+#define PROTOCOL(ID, number, name) extern const struct wire_parser name##_parser HIDDEN;
 #include "wire/protocols.def"
 #undef PROTOCOL
 

@@ -205,8 +205,9 @@ size_t path_start(const uint8_t *target, size_t length)
 
 bool path_is_host(const uint8_t *bytes, size_t length)
 {
+    static const char marks[] = {'-', '.', '_', ':', '[', ']'};
     for (size_t i = 0; i < length; i++)
-        if (!(characters[bytes[i]] & (C_DIGIT | C_UPPER | C_LOWER)) && !memchr("-._:[]", bytes[i], 6))
+        if (!(characters[bytes[i]] & (C_DIGIT | C_UPPER | C_LOWER)) && !memchr(marks, bytes[i], sizeof(marks)))
             return false;
     return length > 0;
 }

@@ -223,6 +223,9 @@ static bool startup(struct pgsql *s, const struct pgsql_message *m, const struct
 
 static bool client_message(struct pgsql *s, const struct pgsql_message *m, const struct wire_sink *sink)
 {
+    /* If the recording begins in the middle, what the server has said so far may be the rest of anything. */
+    if (s->queue.next == 0 && m->type != 0)
+        frame_drop(&s->head[WIRE_SERVER]);
     s->asked_bytes += m->length + (m->type ? PGSQL_HEADER : PGSQL_STARTUP_HEADER);
     switch (m->type) {
     case 0:

@@ -75,7 +75,7 @@ static enum wire_guess guess_message(enum wire_side from, uint8_t type, const ui
         if (type == 'E')
             return guess_error(contents, held);
         if (type == 'Z' && held > 0)
-            return memchr("ITE", contents[0], 3) ? WIRE_GUESS_YES : WIRE_GUESS_NO;
+            return contents[0] == 'I' || contents[0] == 'T' || contents[0] == 'E' ? WIRE_GUESS_YES : WIRE_GUESS_NO;
         if (type == 'R' && held >= 4)
             return field_be32(contents) <= 12 && size < 512 ? WIRE_GUESS_YES : WIRE_GUESS_NO;
         return WIRE_GUESS_MORE;

@@ -141,8 +141,10 @@ static void parameter_learn(struct pgsql *s, const struct pgsql_message *m)
 static void copy_in(struct pgsql *s)
 {
     int place = queue_front(&s->queue);
-    if (place != WIRE_QUEUE_NONE && front_is(s, KIND_EXECUTE))
-        s->kinds[place] &= (uint8_t)~KIND_LAST;
+    if (place == WIRE_QUEUE_NONE || !front_is(s, KIND_EXECUTE))
+        return;
+    s->kinds[place] &= (uint8_t)~KIND_LAST;
+    s->executed = true;
 }
 
 bool pgsql_server_message(struct pgsql *s, const struct pgsql_message *m, const struct wire_sink *sink)

@@ -11,9 +11,7 @@
 #include "wire/parser.h"
 #include "wire/queue.h"
 #include "wire/resp.h"
-
-/* Lines that begin no message, seen while looking for one, before this is held for another protocol. */
-#define REJECTED_MAX 1000
+#include "wire/resync.h"
 
 enum what {
     WHAT_CURSOR = 0x01,
@@ -29,23 +27,13 @@ struct in_flight {
     uint16_t confirmations; /* still to come */
 };
 
-/* Looking for the beginning of a message, which always stands behind "\n". */
-struct resync {
-    bool on;
-    bool at_line; /* `line` holds the beginning of one */
-    bool lost;    /* the next message is the first after a loss */
-    uint8_t last; /* byte of the chunk before */
-    uint8_t used;
-    uint16_t rejected;
-    uint8_t line[RESP_LINE];
-};
-
 struct redis_state {
     struct resp_request request;
     struct resp_reply reply;
     struct wire_queue queue;
     struct in_flight in_flight[WIRE_PENDING];
     struct resync resync[2];
+    uint8_t last[2]; /* byte of the side's chunk before */
     bool answered;   /* a response was paired with its request: this is Redis */
     bool opaque;     /* a replica's stream */
     bool in_multi;   /* between MULTI and EXEC */
@@ -58,13 +46,6 @@ _Static_assert(sizeof(struct redis_state) <= WIRE_STATE_SIZE, "state of a conver
 static void redis_start(void *state)
 {
     (void)state;
-}
-
-static uint32_t lost_take(struct redis_state *s, enum wire_side side)
-{
-    bool lost = s->resync[side].lost;
-    s->resync[side].lost = false;
-    return lost ? WIRE_LOST : 0;
 }
 
 /* CLIENT REPLY: whether the command just complete is not answered. */
@@ -122,7 +103,8 @@ static void request_done(struct redis_state *s, const struct wire_sink *sink)
                              .sequence = s->queue.next,
                              .repeats = 1,
                              .bytes = s->request.bytes};
-    m.flags = lost_take(s, WIRE_CLIENT) | (s->in_multi && shape != EXEC && shape != DISCARD ? WIRE_IN_TRANSACTION : 0);
+    m.flags = resync_lost_take(&s->resync[WIRE_CLIENT]) |
+              (s->in_multi && shape != EXEC && shape != DISCARD ? WIRE_IN_TRANSACTION : 0);
     redis_command_message(&s->request.command, s->request.count, text, &m);
     if (replies_are_off(s) || shape == REPLICA)
         m.flags |= WIRE_NO_REPLY;
@@ -162,7 +144,7 @@ static void response_done(struct redis_state *s, uint64_t elements, const struct
         return; /* the answer to something that was asked before the recording began */
     s->answered = true;
     s->monitor |= what & WHAT_MONITOR && !r->failed;
-    m.flags = lost_take(s, WIRE_SERVER) | (r->failed ? WIRE_FAILED : 0);
+    m.flags = resync_lost_take(&s->resync[WIRE_SERVER]) | (r->failed ? WIRE_FAILED : 0);
     if (what & WHAT_CURSOR && !r->failed) {
         m.flags |= WIRE_CURSOR;
         m.cursor = r->cursor;
@@ -188,7 +170,7 @@ static void push_done(struct redis_state *s, const char *verb, size_t length, co
                              .bytes = r->bytes,
                              .elements = r->elements,
                              .ttl_ms = -1};
-    m.flags = lost_take(s, WIRE_SERVER) | (r->key_size > r->key_length ? WIRE_TRUNCATED : 0);
+    m.flags = resync_lost_take(&s->resync[WIRE_SERVER]) | (r->key_size > r->key_length ? WIRE_TRUNCATED : 0);
     sink->message(sink->context, &m);
 }
 
@@ -266,70 +248,29 @@ static inline enum resp_result side_parse(struct redis_state *s, enum wire_side 
 }
 
 /* Something is missing, or makes no sense: what was asked and not answered is forgotten, as answers may be missing. */
-static void side_lose(struct redis_state *s, enum wire_side side, bool at_line)
+static void side_lose(struct redis_state *s, enum wire_side side, bool at_start)
 {
-    struct resync *l = &s->resync[side];
+    resync_begin(&s->resync[side], true, at_start);
     if (side == WIRE_CLIENT)
         resp_request_drop(&s->request);
     else
         resp_reply_drop(&s->reply);
     queue_clear(&s->queue);
     s->in_multi = false;
-    l->on = l->lost = true;
-    l->at_line = at_line;
-    l->used = 0;
 }
 
 static enum wire_guess redis_guess(const uint8_t *bytes, size_t length, enum wire_side from);
-
-/* The line begins no message: what stands behind the next end of a line in it may. */
-static void line_reject(struct resync *l)
-{
-    const uint8_t *newline = memchr(l->line, '\n', l->used);
-    if (l->rejected < UINT16_MAX)
-        l->rejected++;
-    l->at_line = newline != NULL;
-    l->used = (uint8_t)(newline ? l->line + l->used - (newline + 1) : 0);
-    if (newline)
-        memmove(l->line, newline + 1, l->used);
-}
-
-/* Looks for the beginning of a message; true: found, it is l->line[0..used). */
-static bool side_resync(struct resync *l, enum wire_side side, const uint8_t **at, const uint8_t *end)
-{
-    for (;;) {
-        if (!l->at_line) {
-            const uint8_t *newline = memchr(*at, '\n', (size_t)(end - *at));
-            *at = newline ? newline + 1 : end;
-            l->at_line = newline != NULL;
-        }
-        if (*at == end)
-            return false;
-        l->line[l->used++] = *(*at)++;
-        enum wire_guess guess;
-        while (l->used > 0 && (guess = redis_guess(l->line, l->used, side)) != WIRE_GUESS_MORE) {
-            if (guess == WIRE_GUESS_YES)
-                return true;
-            line_reject(l);
-        }
-        if (l->used == sizeof(l->line))
-            line_reject(l);
-    }
-}
 
 /* False: this is not Redis. */
 static COLD bool side_recover(struct redis_state *s, enum wire_side side, const uint8_t **at, const uint8_t *end,
                               const struct wire_sink *sink)
 {
     struct resync *l = &s->resync[side];
-    if (!side_resync(l, side, at, end))
-        return l->rejected < REJECTED_MAX;
-    uint8_t line[RESP_LINE];
-    size_t used = l->used;
+    if (!resync_find(l, redis_guess, side, at, end))
+        return !resync_failed(l);
+    uint8_t line[RESYNC_LINE];
     const uint8_t *p = line;
-    memcpy(line, l->line, used);
-    l->on = false;
-    l->used = 0;
+    size_t used = resync_end(l, line);
     /* What a guess says yes to is the beginning of a message, or a whole one. */
     return side_parse(s, side, &p, line + used, sink) != RESP_WRONG;
 }
@@ -347,12 +288,10 @@ static HOT bool redis_feed(void *state, enum wire_side from, const uint8_t *byte
         } else if (side_parse(s, from, &at, end, sink) == RESP_WRONG) {
             if (!s->answered)
                 return false;
-            side_lose(s, from, (at > bytes ? at[-1] : l->last) == '\n');
-        } else if (l->rejected) {
-            l->rejected = 0;
+            side_lose(s, from, (at > bytes ? at[-1] : s->last[from]) == '\n');
         }
     }
-    l->last = end[-1];
+    s->last[from] = end[-1];
     if (from == WIRE_SERVER && s->reply.begun && !s->opaque)
         first_report(s, sink);
     return true;

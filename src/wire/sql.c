@@ -205,8 +205,10 @@ static void scan_all(struct sql_scan *s)
 static void table_measure(struct sql_digest *d)
 {
     uint16_t at = d->table_at;
-    if (d->table_length == 0)
+    if (d->table_length == 0 || at >= d->length) {
+        d->table_at = d->table_length = 0;
         return;
+    }
     while (at < d->length) {
         char c = d->text[at];
         if (c == '`' || c == '"') {
@@ -238,9 +240,9 @@ void sql_digest(struct sql_digest *d, const uint8_t *sql, size_t length, bool wh
     scan_all(&s);
     if (s.words > 0)
         sql_statement_end(&s, s.whole);
-    while (s.text.used > 0 && memchr("; ", d->text[s.text.used - 1], 2))
+    while (s.text.used > 0 && (d->text[s.text.used - 1] == ';' || d->text[s.text.used - 1] == ' '))
         s.text.used--;
-    d->length = s.text.used;
+    d->length = d->verb == SQL_NAME ? 0 : s.text.used;
     if (s.text.cut || !s.whole)
         d->flags |= WIRE_TRUNCATED;
     table_measure(d);

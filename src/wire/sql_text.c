@@ -4,10 +4,11 @@
 /* Whether the sign that was just written belongs to the number that follows: it stands where a value begins. */
 static bool sign_is_unary(const struct sql_text *t)
 {
+    static const char begins[] = {'=', '(', ',', '<', '>'};
     uint16_t before = (uint16_t)(t->used - 1);
     while (before > 0 && t->out[before - 1] == ' ')
         before--;
-    return before > 0 && memchr("=(,<>", t->out[before - 1], 5) != NULL;
+    return before > 0 && memchr(begins, t->out[before - 1], sizeof(begins)) != NULL;
 }
 
 void sql_text_literal(struct sql_text *t)

@@ -114,11 +114,12 @@ void sql_number(struct sql_scan *s)
 /* N'…', X'…', B'…', E'…' and MySQL's _utf8'…': s->at is at the letters. */
 bool sql_prefixed_string(struct sql_scan *s, const uint8_t *end)
 {
+    static const char letters[] = {'n', 'x', 'b', 'e'};
     size_t length = (size_t)(end - s->at);
     uint8_t letter = *s->at | 0x20;
     if (end == s->end || !(*end == '\'' || (*end == '"' && s->dialect == SQL_MYSQL)))
         return false;
-    if (!(length == 1 && memchr("nxbe", letter, 4)) && !(*s->at == '_' && s->dialect == SQL_MYSQL))
+    if (!(length == 1 && memchr(letters, letter, sizeof(letters))) && !(*s->at == '_' && s->dialect == SQL_MYSQL))
         return false;
     s->at = end;
     string_scan(s, letter == 'e' && s->dialect == SQL_PGSQL ? SQL_ESCAPES_YES : s->escapes);

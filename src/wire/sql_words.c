@@ -15,7 +15,7 @@ const struct sql_word_row sql_words[SQL_WORDS] = {
 };
 
 /* Bit 0x20 makes letters lower case; no other character becomes a letter by it. */
-#define LOWER(c) ((uint64_t)((c) ? (c) | 0x20 : 0))
+#define LOWER(c) ((uint64_t)((c) != 0 ? (c) | 0x20 : 0))
 #define L(a, b, c, d, e, f, g, h)                                                                                    \
     (LOWER(a) | LOWER(b) << 8 | LOWER(c) << 16 | LOWER(d) << 24 | LOWER(e) << 32 | LOWER(f) << 40 | LOWER(g) << 48 | \
      LOWER(h) << 56)

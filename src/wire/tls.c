@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * TLS: nothing of it can be read but the server name that the client asks for (SNI), which is reported as WIRE_NAME.
- * After the client's first message the conversation is opaque.
+ * TLS: nothing of it can be read but the server name that the client asks for (SNI), which is reported as WIRE_NAME
+ * with a hash of the client's random as key: both ends' sessions know that, too. After the client's first message the
+ * conversation is opaque.
  *
  * Source: RFC 8446 (sections 4.1.2 and 5.1), RFC 6066 (section 3). ClientHello is walked through byte by byte, as its
  * extensions come in any order and it may be longer than WIRE_HEAD and cut into records anywhere.
@@ -14,6 +15,7 @@
 #define RECORD_MAX (16384 + 2048) /* TLS 1.2 ciphertext */
 #define RECORD_CIPHERED_MIN 17
 #define HELLO_MIN 42
+#define RANDOM_SIZE 32
 
 #define CHANGE_CIPHER_SPEC 20
 #define ALERT 21
@@ -27,7 +29,7 @@
 /* The fields of ClientHello, in order; in brackets what happens to the bytes. */
 enum field {
     HELLO_HEADER,   /* [kept] message type, 24 bits length */
-    RANDOM,         /* [skipped] version, random */
+    RANDOM,         /* [kept] version, random */
     SESSION_LENGTH, /* [kept] */
     SESSION,        /* [skipped] */
     CIPHERS_LENGTH,
@@ -49,6 +51,7 @@ struct tls_state {
     uint32_t left;  /* bytes of the field still to come */
     uint32_t record_left;
     uint32_t extension_left; /* after the server name: the list goes no further for us */
+    uint64_t random;         /* hash */
     uint8_t record[RECORD_HEADER];
     uint8_t kept[WIRE_TEXT_MAX];
 };
@@ -74,16 +77,29 @@ static bool name_is_host(const uint8_t *name, size_t length)
     return length > 0;
 }
 
-static void name_report(const struct tls_state *s, const struct wire_sink *sink)
+/* The greeting is understood; length 0: it names no server. */
+static void name_report(const struct tls_state *s, size_t length, const struct wire_sink *sink)
 {
+    bool host = name_is_host(s->kept, length);
     struct wire_message m = {.kind = WIRE_NAME,
                              .protocol = WIRE_TLS,
                              .from = WIRE_CLIENT,
-                             .text = (const char *)s->kept,
-                             .text_length = s->used,
+                             .text = host ? (const char *)s->kept : NULL,
+                             .text_length = host ? length : 0,
+                             .key_hash = s->random,
                              .ttl_ms = -1};
-    if (name_is_host(s->kept, s->used))
-        sink->message(sink->context, &m);
+    sink->message(sink->context, &m);
+}
+
+/* The next extension; behind the last one: no server was named. */
+static void extension_begin(struct tls_state *s, const struct wire_sink *sink)
+{
+    if (s->extension_left >= 4) {
+        field_begin(s, EXTENSION_HEADER, 4);
+        return;
+    }
+    name_report(s, 0, sink);
+    field_begin(s, OPAQUE, 0);
 }
 
 /* A field is complete: which one comes next. A field of no bytes is complete at once. */
@@ -92,9 +108,10 @@ static void field_end(struct tls_state *s, const struct wire_sink *sink)
     const uint8_t *k = s->kept;
     switch ((enum field)s->field) {
     case HELLO_HEADER:
-        field_begin(s, k[0] == CLIENT_HELLO ? RANDOM : OPAQUE, 34);
+        field_begin(s, k[0] == CLIENT_HELLO ? RANDOM : OPAQUE, 2 + RANDOM_SIZE);
         break;
     case RANDOM:
+        s->random = field_hash(k + 2, RANDOM_SIZE);
         field_begin(s, SESSION_LENGTH, 1);
         break;
     case SESSION_LENGTH:
@@ -117,7 +134,7 @@ static void field_end(struct tls_state *s, const struct wire_sink *sink)
         break;
     case EXTENSIONS_LENGTH:
         s->extension_left = field_be16(k);
-        field_begin(s, s->extension_left >= 4 ? EXTENSION_HEADER : OPAQUE, 4);
+        extension_begin(s, sink);
         break;
     case EXTENSION_HEADER: {
         uint32_t length = field_be16(k + 2);
@@ -128,7 +145,7 @@ static void field_end(struct tls_state *s, const struct wire_sink *sink)
         break;
     }
     case EXTENSION:
-        field_begin(s, s->extension_left >= 4 ? EXTENSION_HEADER : OPAQUE, 4);
+        extension_begin(s, sink);
         break;
     case NAME_HEADER: {
         uint32_t length = field_be16(k + 3);
@@ -136,7 +153,7 @@ static void field_end(struct tls_state *s, const struct wire_sink *sink)
         break;
     }
     case NAME:
-        name_report(s, sink);
+        name_report(s, s->used, sink);
         field_begin(s, OPAQUE, 0);
         break;
     case OPAQUE:
@@ -146,8 +163,7 @@ static void field_end(struct tls_state *s, const struct wire_sink *sink)
 
 static bool field_is_kept(const struct tls_state *s)
 {
-    return s->field != RANDOM && s->field != SESSION && s->field != CIPHERS && s->field != METHODS &&
-           s->field != EXTENSION;
+    return s->field != SESSION && s->field != CIPHERS && s->field != METHODS && s->field != EXTENSION;
 }
 
 /* Bytes of the handshake, from one record; at least one. */

@@ -29,7 +29,6 @@ _Static_assert(HELD_MAX < 1 << 15 && HELD_MAX >= WIRE_HEAD, "a segment's length 
 #include "wire/protocols.def"
 #undef PROTOCOL
 
-/* Compared with NULL at run time, as parsers are weak symbols; the compiler does not know the addresses of those. */
 static const struct wire_parser *const parsers[WIRE_PROTOCOLS] = {
 #define PROTOCOL(ID, number, name) [number] = &name##_parser,
 #include "wire/protocols.def"
@@ -41,6 +40,15 @@ static const uint8_t guess_order[] = {
 #include "wire/protocols.def"
 #undef PROTOCOL
 };
+
+/* NULL: there is none, or the protocol is not spoken that way. */
+static ALWAYS_INLINE const struct wire_parser *parser_of(const struct wire_conversation *c, uint8_t protocol)
+{
+    const struct wire_parser *p = parsers[protocol];
+    if (unlikely(p && p->datagrams != c->datagrams))
+        return c->datagrams ? NULL : p->on_streams;
+    return p;
+}
 
 static struct undecided *undecided_of(struct wire_conversation *c)
 {
@@ -107,7 +115,7 @@ static void parser_start(struct wire_conversation *c, uint8_t protocol)
     c->trust = 0;
     c->held[WIRE_CLIENT] = c->held[WIRE_SERVER] = 0;
     memset(c->state, 0, sizeof(c->state));
-    parsers[protocol]->start(c->state);
+    parser_of(c, protocol)->start(c->state);
 }
 
 static bool held_replay(struct wire_conversation *c, const struct undecided *u, const struct wire_sink *sink)
@@ -116,7 +124,7 @@ static bool held_replay(struct wire_conversation *c, const struct undecided *u, 
     for (size_t i = 0; i < SEGMENTS_MAX && u->segments[i] != 0; i++) {
         enum wire_side from = u->segments[i] >> 15;
         size_t n = u->segments[i] & 0x7fff;
-        if (!parsers[c->protocol]->feed(c->state, from, u->bytes[from] + at[from], n, sink))
+        if (!parser_of(c, c->protocol)->feed(c->state, from, u->bytes[from] + at[from], n, sink))
             return false;
         at[from] += n;
     }
@@ -138,8 +146,8 @@ static uint8_t protocol_guess(const struct wire_conversation *c, enum wire_side 
 {
     *more = false;
     for (size_t i = 0; i < sizeof(guess_order); i++) {
-        const struct wire_parser *p = parsers[guess_order[i]];
-        if (!p || p->datagrams != c->datagrams || guess_order[i] == except)
+        const struct wire_parser *p = parser_of(c, guess_order[i]);
+        if (!p || guess_order[i] == except)
             continue;
         enum wire_guess guess = p->guess(bytes, length, from);
         if (guess == WIRE_GUESS_YES)
@@ -174,7 +182,12 @@ static COLD void wire_recognise(struct wire_conversation *c, enum wire_side from
             right = parser_start_replay(c, protocol, sink);
         else
             parser_start(c, protocol);
-        if (!right || !parsers[protocol]->feed(c->state, from, bytes, length, sink))
+        /* What the other side had said was not the beginning of a message; this chunk is. */
+        if (!right && view == bytes) {
+            parser_start(c, protocol);
+            right = true;
+        }
+        if (!right || !parser_of(c, protocol)->feed(c->state, from, bytes, length, sink))
             wrong_guess(c);
     } else if (!more || seen >= HELD_MAX || c->datagrams) {
         held_drop_side(c, from);
@@ -192,7 +205,7 @@ void wire_start(struct wire_conversation *c, bool datagrams, enum wire_protocol 
 {
     memset(c, 0, sizeof(*c));
     c->datagrams = datagrams;
-    if (expected > WIRE_UNKNOWN && expected < WIRE_PROTOCOLS && parsers[expected])
+    if (expected > WIRE_UNKNOWN && expected < WIRE_PROTOCOLS && parser_of(c, expected))
         parser_start(c, (uint8_t)expected);
 }
 
@@ -203,7 +216,7 @@ void wire_feed(struct wire_conversation *c, enum wire_side from, const void *byt
     if (length == 0)
         return;
     if (likely(protocol != WIRE_UNKNOWN)) {
-        if (likely(parsers[protocol]->feed(c->state, from, bytes, length, sink))) {
+        if (likely(parser_of(c, protocol)->feed(c->state, from, bytes, length, sink))) {
             /* A conversation that made sense for long may be lost again as often as a new one. */
             if (unlikely(c->trust < UINT8_MAX) && ++c->trust == UINT8_MAX)
                 c->chunks = 0;
@@ -220,8 +233,8 @@ void wire_gap(struct wire_conversation *c, enum wire_side from, uint64_t length)
     if (c->protocol == WIRE_UNKNOWN) {
         if (!c->settled)
             held_drop_side(c, from);
-    } else if (parsers[c->protocol]->gap) {
-        parsers[c->protocol]->gap(c->state, from, length);
+    } else if (parser_of(c, c->protocol)->gap) {
+        parser_of(c, c->protocol)->gap(c->state, from, length);
     } else {
         parser_start(c, c->protocol);
     }

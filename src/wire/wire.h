@@ -43,7 +43,8 @@ enum wire_kind {
     WIRE_FIRST = 3, /* its first byte has come; at most once a request, and only where it did not come with the rest */
     WIRE_PUSH = 4,  /* the server speaks unasked (pub/sub message, delivery, notification) */
     WIRE_UPGRADE = 5, /* what follows is TLS on both sides: the conversation goes on inside it */
-    WIRE_NAME = 6,    /* what the other side is: `text` is a server name (TLS SNI), a database or a virtual host */
+    WIRE_NAME = 6,    /* what the other side is: `text` is a server name (TLS SNI; key_hash: of the client's random), a
+                         database or a virtual host */
 };
 
 enum wire_flags {

@@ -3,6 +3,7 @@
 #include "hook_case.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <semaphore.h>
 #include <threads.h>
 
@@ -389,6 +390,29 @@ CASE(sem_destroy, "")
     sem_t semaphore;
     sem_init(&semaphore, 0, 1);
     show("sem_destroy", sem_destroy(&semaphore));
+}
+
+CASE(sem_open, "sem_wait 1 0 10 lock")
+{
+    static struct later l;
+    char name[40];
+    snprintf(name, sizeof(name), "/cprobe-hooks-%d", (int)getpid());
+    show("none", sem_open(name, 0) == SEM_FAILED ? -1 : 0);
+    sem_t *semaphore = sem_open(name, O_CREAT | O_EXCL, 0600, 1u);
+    show("sem_open", semaphore == SEM_FAILED ? -1 : 0);
+    show("free", sem_wait(semaphore));
+    later_do(&l, post, semaphore);
+    show("taken", sem_wait(semaphore));
+    sem_unlink(name);
+}
+
+CASE(sem_close, "")
+{
+    char name[40];
+    snprintf(name, sizeof(name), "/cprobe-hooks-%d", (int)getpid());
+    sem_t *semaphore = sem_open(name, O_CREAT | O_EXCL, 0600, 1u);
+    sem_unlink(name);
+    show("sem_close", sem_close(semaphore));
 }
 
 /* ---- C11 ---- */

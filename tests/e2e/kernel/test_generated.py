@@ -51,7 +51,7 @@ class Node(unittest.TestCase):
 
     def node(self, **environment):
         options = ["--perf-basic-prof", "--interpreted-frames-native-stack"]
-        return Process(["node", *options, PROGRAMS / "jit_waits.js"], env=environment)
+        return Process(["node", *options, PROGRAMS / "jit_waits.js"], env=environment, cwd=scratch("node"))  # it logs there
 
     def test_attached(self):
         with self.node() as process:

@@ -48,7 +48,7 @@ def wrk(port, path="/", seconds=3, connections=16):
     return float(re.search(r"Requests/sec:\s*([\d.]+)", said)[1])
 
 
-def redis_benchmark(port, requests=60000, clients=20):
-    """SET and GET, one command at a time (-P 1). Requests per second of each."""
-    said = run(["redis-benchmark", "-p", port, "-n", requests, "-c", clients, "-P", "1", "-t", "set,get", "--csv"])
+def redis_benchmark(port, requests=60000, clients=20, pipeline=1, **env):
+    """SET and GET, so many commands at a time. Requests per second of each."""
+    said = run(["redis-benchmark", "-p", port, "-n", requests, "-c", clients, "-P", pipeline, "-t", "set,get", "--csv"], **env)
     return {name: float(rate) for name, rate in re.findall(r'"(SET|GET)","([\d.]+)"', said)}

@@ -33,7 +33,7 @@ public class PgSqlClient {
             }
             c.rollback();
             try (Statement s = c.createStatement()) {
-                s.executeQuery("SELECT broken FROM nowhere");
+                s.executeQuery("SELECT 1 / (id - id) FROM item");
             } catch (SQLException expected) {
                 c.rollback();
             }

@@ -68,7 +68,7 @@ def psycopg3(port):
             for i in range(20):
                 cursor.execute("UPDATE item SET name = %s WHERE id = %s", ("planted-secret", i))
         with contextlib.suppress(psycopg.Error), connection.pipeline():
-            connection.execute("SELECT 1 FROM nowhere WHERE id = %s", (1,))
+            connection.execute("SELECT 1 / (id - id) FROM item WHERE id = %s", (1,))
         with connection.transaction(), connection.cursor() as cursor:
             with cursor.copy("COPY item FROM STDIN") as copy:
                 for i in range(3000, 3050):
@@ -94,7 +94,7 @@ def asyncpg_(port):
             async for _ in connection.cursor("SELECT * FROM item WHERE id > $1", 5, prefetch=20):
                 pass
         with contextlib.suppress(asyncpg.PostgresError):
-            await connection.fetch("SELECT 1 / $1::int", 0)
+            await connection.fetch("SELECT 1 / (id - id) FROM item WHERE id > $1", 0)
         with contextlib.suppress(asyncpg.PostgresError):
             await connection.fetch("SELECT 1 FROM nowhere WHERE id = $1", 0)
         await connection.add_listener("news", lambda *_: None)

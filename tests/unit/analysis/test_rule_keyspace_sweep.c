@@ -213,28 +213,28 @@ static void statements_without_where_are_found(void **state)
     scene_end(&scene);
 }
 
-/* Ten workers, two evictions each, within the window. */
+/* Two processes and places, neither of which is a storm alone. */
 static void many_sweeps_at_once_are_one_storm(void **state)
 {
     (void)state;
     struct client one = client_new(PID), two = client_new(PID + 1);
     uint32_t elsewhere = scene_stack(two.b, PC_LIBC, PC_REQUESTS, PC_VIEW_GET);
-    for (uint64_t i = 0; i < 10; i++)
+    for (uint64_t i = 0; i < 8; i++)
         iteration(&one, SEC + i * 400 * MS, 4, 20 * MS, asked(17), 100, PID);
     two.stack = elsewhere;
-    for (uint64_t i = 0; i < 20; i++)
-        iteration(&two, SEC + i * 200 * MS, 4, 20 * MS, asked(17), 100, PID + 1);
+    for (uint64_t i = 0; i < 8; i++)
+        iteration(&two, SEC + i * 400 * MS, 4, 20 * MS, asked(17), 100, PID + 1);
     struct scene scene = scene_run(NULL, one.b, two.b, NULL);
     const struct finding *f = scene_finding(&scene, RULE);
     assert_int_equal(f->severity, SEVERITY_ERROR);
-    assert_int_equal(f->count, 30);
+    assert_int_equal(f->count, 16);
     assert_true(strncmp(f->title, "A storm: SCAN meta::*", 21) == 0);
     assert_int_equal(f->stack_count, 2);
     const struct series *timeline = scene_evidence(f, "timeline")->series;
     uint64_t all = 0;
     for (size_t i = 0; i < timeline->count; i++)
         all += timeline->counts[i];
-    assert_int_equal(all, 30);
+    assert_int_equal(all, 16);
     assert_int_equal(timeline->start_real_ns, BUILDER_START_REAL + SEC);
     scene_end(&scene);
 }
@@ -243,8 +243,8 @@ static void the_same_sweeps_over_a_longer_time_are_no_storm(void **state)
 {
     (void)state;
     struct client c = client_new(PID);
-    for (uint64_t i = 0; i < 30; i++)
-        iteration(&c, SEC + i * 600 * MS, 4, 20 * MS, asked(17), 100, PID);
+    for (uint64_t i = 0; i < 15; i++)
+        iteration(&c, SEC + i * 3500 * MS, 4, 20 * MS, asked(17), 100, PID);
     struct scene scene = scene_run(NULL, c.b, NULL);
     assert_int_equal(scene_finding(&scene, RULE)->severity, SEVERITY_WARNING);
     scene_end(&scene);

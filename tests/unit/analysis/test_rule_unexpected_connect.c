@@ -66,7 +66,9 @@ static void a_database_that_nobody_mentioned_is_found(void **state)
     struct scene scene = judged(w.b, NULL, redis_only);
     const struct finding *f = scene_finding(&scene, RULE);
     assert_int_equal(f->severity, SEVERITY_ERROR);
-    assert_string_equal(f->title, "celery speaks MySQL to 127.0.0.1:3306, which the policy does not allow");
+    assert_string_equal(f->title,
+                        "celery speaks MySQL to 127.0.0.1:3306, which the policy does not allow; opened by "
+                        "celery.backends.database.DatabaseBackend._store_result");
     assert_int_equal(f->count, 20);
     assert_near(f->total_ns, 400 * MS, 0.001);
     assert_string_equal(f->peer->protocol, "mysql");
@@ -76,7 +78,7 @@ static void a_database_that_nobody_mentioned_is_found(void **state)
         "DatabaseBackend._store_result (/usr/lib/python3/dist-packages/celery/backends/database/__init__.py:125)");
     assert_string_equal(scene_evidence(f, "through")->string,
                         "libmariadb.so.3, _mysql.cpython-311-x86_64-linux-gnu.so, MySQLdb, sqlalchemy");
-    assert_string_equal(scene_evidence(f, "said")->string, "COMMIT (60), INSERT INTO celery_taskmeta (40)");
+    assert_string_equal(scene_evidence(f, "said")->string, "INSERT INTO celery_taskmeta (40), COMMIT (60)");
     assert_string_equal(scene_evidence(f, "outcome")->string, "connected");
     assert_int_equal(scene_evidence(f, "requests")->u64, 100);
     assert_non_null(strstr(f->remedy, "task_ignore_result"));

@@ -327,6 +327,40 @@ static void bytes_in_a_handler_are_a_gap(void **state)
     recording_close(t);
 }
 
+static bool sending(uint32_t id, const char *text)
+{
+    return conversation_sending(id, &(struct iovec){(void *)text, strlen(text)}, 1, strlen(text));
+}
+
+/* What a call did not send is sent by the next one, and counts once. */
+static void sends_that_fall_short(void **state)
+{
+    (void)state;
+    begin(8);
+    uint32_t id = conversation_open(peer, 0);
+    exchange(id, "@GET k\n", 1, "!ok\n");
+    assert_true(sending(id, "@SET k\n"));
+    conversation_sent(id, 7, 0); /* would have waited */
+    assert_true(sending(id, "@SET k\n@SET k\n"));
+    conversation_sent(id, 14, 10);
+    assert_true(sending(id, "T k\n"));
+    conversation_sent(id, 4, 4);
+    assert_true(sending(id, "@SET k\n"));
+    conversation_sent(id, 7, 3);
+    assert_true(sending(id, "T k\n"));
+    conversation_sent(id, 4, 4);
+    assert_true(sending(id, "@SET k\n")); /* two threads at once */
+    assert_true(sending(id, "@SET k\n"));
+    conversation_sent(id, 7, 7);
+    conversation_sent(id, 7, 7);
+    for (int i = 0; i < 5; i++)
+        assert_true(say(id, false, "!ok\n"));
+    struct trace *t = recording_end();
+    assert_int_equal(counter_of(t, "SET")->count, 5);
+    assert_int_equal(counter_of(t, "SET")->failed, 0);
+    recording_close(t);
+}
+
 /* The side of a server: what the thread is at work on. */
 static void serving(void **state)
 {
@@ -442,6 +476,7 @@ int main(void)
         cmocka_unit_test(places_are_reused),
         cmocka_unit_test(what_is_not_understood_is_given_up),
         cmocka_unit_test(bytes_in_a_handler_are_a_gap),
+        cmocka_unit_test(sends_that_fall_short),
         cmocka_unit_test(serving),
         cmocka_unit_test(serving_a_pipeline),
         cmocka_unit_test(tls_takes_over),

@@ -49,6 +49,28 @@ static void patterns_match_whole_texts_of_their_rule(void **state)
     assert_false(suppressed_by("   "));
 }
 
+static bool suppresses(const char *line, const struct finding *finding)
+{
+    struct suppressions suppressions = {0};
+    assert_int_equal(suppressions_add(&suppressions, line, "file", 1, error, sizeof(error)), 0);
+    bool matched = suppressions_match(&suppressions, finding);
+    suppressions_free(&suppressions);
+    return matched;
+}
+
+static void peers_and_operations_are_matched(void **state)
+{
+    (void)state;
+    struct peer peer = {.protocol = "mysql", .family = "inet", .address = "10.0.0.1:3306", .name = "db.internal"};
+    struct finding finding = {.rule = "non-yielding-io", .peer = &peer, .operation = "SELECT ? FROM user"};
+    assert_true(suppresses("*:10.0.0.1:*", &finding));
+    assert_true(suppresses("*:db.internal", &finding));
+    assert_true(suppresses("*:mysql://*", &finding));
+    assert_true(suppresses("*:SELECT * FROM user", &finding));
+    assert_false(suppresses("*:redis://*", &finding));
+    assert_false(suppresses("*:INSERT*", &finding));
+}
+
 static void brackets_may_be_meant_literally(void **state)
 {
     (void)state;
@@ -97,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(patterns_match_every_kind_of_place),
         cmocka_unit_test(patterns_match_whole_texts_of_their_rule),
+        cmocka_unit_test(peers_and_operations_are_matched),
         cmocka_unit_test(brackets_may_be_meant_literally),
         cmocka_unit_test(mistakes_name_file_and_line),
         cmocka_unit_test(a_file_is_read_line_by_line),

@@ -19,11 +19,14 @@ struct recorded_count {
 };
 
 struct recorded {
+    bool datagrams; /* as which the conversations were recorded; set it before */
     size_t names;
     struct recorded_count counts[RECORDED_NAMES];
     uint64_t requests;  /* that are to be answered */
     uint64_t responses; /* to them */
     uint64_t failed;
+    uint64_t conversations;
+    uint64_t names_told; /* WIRE_NAME */
 };
 
 static inline void recorded_add(struct recorded *r, const char *name, size_t length, uint64_t count)
@@ -46,16 +49,31 @@ static inline uint64_t recorded_count(const struct recorded *r, const char *name
     return 0;
 }
 
+/* What the clients planted as values, passwords and tokens (tests/fuzz/clients). */
+static inline void assert_no_secret(const char *text, size_t length)
+{
+    static const char *const secrets[] = {"planted", "cGxhbnRlZA", "hunter2"};
+    for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
+        if (length > 0 && memmem(text, length, secrets[i], strlen(secrets[i])))
+            fail_msg("%.*s", (int)length, text);
+}
+
 static inline void recorded_message(void *context, const struct wire_message *m)
 {
     struct recorded *r = context;
     message_check(m);
+    assert_no_secret(m->verb, m->verb_length);
+    assert_no_secret(m->text, m->text_length);
+    assert_no_secret(m->key, m->key_length);
+    assert_no_secret(m->status, m->status_length);
     if (m->kind == WIRE_REQUEST) {
         recorded_add(r, m->verb, m->verb_length, m->repeats);
         r->requests += !(m->flags & WIRE_NO_REPLY);
     } else if (m->kind == WIRE_RESPONSE) {
         r->responses++;
         r->failed += !!(m->flags & WIRE_FAILED);
+    } else if (m->kind == WIRE_NAME) {
+        r->names_told++;
     }
 }
 
@@ -68,7 +86,7 @@ static inline enum wire_protocol recorded_file(struct recorded *r, const char *p
     uint8_t head[3];
     FILE *f = fopen(path, "rb");
     assert_non_null(f);
-    wire_start(&c, false, WIRE_UNKNOWN);
+    wire_start(&c, r->datagrams, WIRE_UNKNOWN);
     while (fread(head, 1, sizeof(head), f) == sizeof(head)) {
         size_t length = head[1] | (size_t)head[2] << 8;
         assert_int_equal(fread(bytes, 1, length, f), length);
@@ -88,12 +106,13 @@ static inline void recorded_folder(struct recorded *r, const char *protocol, con
     DIR *d = opendir(path);
     if (!d)
         fail_msg("%s: run from the top of the source tree", path);
-    memset(r, 0, sizeof(*r));
+    *r = (struct recorded){.datagrams = r->datagrams};
     for (struct dirent *e; (e = readdir(d));) {
         if (e->d_name[0] == '.' || strncmp(e->d_name, prefix, strlen(prefix)) != 0)
             continue;
         snprintf(path, sizeof(path), "tests/fuzz/corpus/%s/%s", protocol, e->d_name);
         enum wire_protocol is = recorded_file(r, path, step);
+        r->conversations++;
         if (is != wire_protocol_find(protocol, strlen(protocol)))
             fail_msg("%s: recognised as %s", path, wire_protocol_name(is));
     }
@@ -119,6 +138,37 @@ static inline void assert_account(const struct recorded *r, const char *account)
     }
     fclose(f);
     assert_true(lines > 0);
+}
+
+/* Conversations whose names begin with `name`, in fragments of several sizes: <protocol>-<name>.account. */
+static inline void assert_recorded(const char *protocol, const char *name, bool datagrams)
+{
+    static const size_t steps[] = {SIZE_MAX, 1, 7, 100};
+    static struct recorded recorded;
+    char account[128];
+    snprintf(account, sizeof(account), "%s-%s", protocol, name);
+    recorded.datagrams = datagrams;
+    for (size_t i = 0; i < (datagrams ? 1 : ARRAY_SIZE(steps)); i++) {
+        recorded_folder(&recorded, protocol, name, steps[i]);
+        assert_account(&recorded, account);
+        assert_int_equal(recorded.requests, recorded.responses);
+    }
+}
+
+/* One number of an account. */
+static inline uint64_t recorded_account(const char *account, const char *name)
+{
+    char path[512], line[128];
+    uint64_t count = 0;
+    size_t length = strlen(name);
+    snprintf(path, sizeof(path), "tests/unit/wire/recorded/%s.account", account);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof(line), f))
+        if (strncmp(line, name, length) == 0 && line[length] == ' ')
+            count = strtoull(line + length, NULL, 10);
+    fclose(f);
+    return count;
 }
 
 #endif

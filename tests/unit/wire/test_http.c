@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "conversation.h"
+#include "wire/recorded.h"
 
 #include "wire/fields.h"
 #include "wire/parser.h"
@@ -315,7 +315,7 @@ static void garbage(void **state)
 {
     static const char *const bad[] = {
         "GET / HTTP/2.0\r\n\r\n",
-        "get / HTTP/1.1\r\n\r\n",
+        "gEt / HTTP/1.1\r\n\r\n",
         "GET /a b HTTP/1.1\r\n\r\n",
         "GET\r\n",
         "\x16\x03\x01\n",
@@ -383,6 +383,16 @@ static void in_the_middle(void **state)
                         "response 0 status=200 bytes=38\n");
 }
 
+/* Real clients and servers: what was understood is what was asked for. */
+static void recorded_conversations(void **state)
+{
+    (void)state;
+    assert_recorded("http", "python", false);
+    assert_recorded("http", "http10", false);
+    assert_recorded("http", "pipelined", false);
+    assert_recorded("http", "curl", false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -405,6 +415,7 @@ int main(void)
         cmocka_unit_test(garbage),
         cmocka_unit_test(guesses),
         cmocka_unit_test(in_the_middle),
+        cmocka_unit_test(recorded_conversations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

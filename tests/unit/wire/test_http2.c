@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "conversation.h"
+#include "wire/recorded.h"
 
 #include "wire/fields.h"
 #include "wire/parser.h"
@@ -398,6 +398,16 @@ static void guesses(void **state)
             fail_msg("case %zu", i);
 }
 
+/* Real clients and servers: what was understood is what was asked for. */
+static void recorded_conversations(void **state)
+{
+    (void)state;
+    assert_recorded("http2", "curl", false);
+    assert_recorded("http2", "nghttp", false);
+    assert_recorded("http2", "h2", false);
+    assert_recorded("http2", "grpc", false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -416,6 +426,7 @@ int main(void)
         cmocka_unit_test(more_streams_than_places),
         cmocka_unit_test(garbage),
         cmocka_unit_test(guesses),
+        cmocka_unit_test(recorded_conversations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

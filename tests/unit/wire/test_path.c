@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "conversation.h"
+#include "wire/conversation.h"
 
 #include "wire/path.h"
 
