@@ -68,10 +68,10 @@ static double waiter_ns(const struct problem *problem, const struct model_thread
 static struct damage damage_of(const struct problem *problem, const struct model *model)
 {
     struct damage damage = {.worst_share = 0};
-    const struct chain_io *worst = NULL;
+    const struct chain_io *worst = io_of(&problem->shares[0]);
     for (size_t i = 0; i < problem->count; i++) {
         const struct chain_io *io = io_of(&problem->shares[i]);
-        if (!worst || io->cost_ns > worst->cost_ns)
+        if (io->cost_ns > worst->cost_ns)
             worst = io;
         for (size_t j = 0; j < io->cost_count; j++) {
             const struct chain_cost *cost = &io->costs[j];
@@ -159,8 +159,12 @@ static void title_set(const struct problem *problem, const struct damage *damage
 
 static int cost_compare(const void *left, const void *right)
 {
-    const struct chain_cost *a = *(const struct chain_cost *const *)left, *b = *(const struct chain_cost *const *)right;
-    return a->ns != b->ns ? (a->ns > b->ns ? -1 : 1) : a < b ? -1 : a > b;
+    const struct chain_cost *a = left, *b = right;
+    if (a->ns != b->ns)
+        return a->ns > b->ns ? -1 : 1;
+    if (a->thread != b->thread)
+        return a->thread->ordinal < b->thread->ordinal ? -1 : 1;
+    return a->stack < b->stack ? -1 : a->stack > b->stack;
 }
 
 static void waiters_report(const struct problem *problem, const struct model *model, struct finding *finding,
@@ -169,18 +173,18 @@ static void waiters_report(const struct problem *problem, const struct model *mo
     size_t count = 0, room = 0;
     for (size_t i = 0; i < problem->count; i++)
         room += io_of(&problem->shares[i])->cost_count;
-    const struct chain_cost **costs = memory_get(room + 1, sizeof(*costs));
+    struct chain_cost *costs = memory_get(room + 1, sizeof(*costs));
     for (size_t i = 0; i < problem->count; i++) {
         const struct chain_io *io = io_of(&problem->shares[i]);
         for (size_t j = 0; j < io->cost_count; j++)
-            costs[count++] = &io->costs[j];
+            costs[count++] = io->costs[j];
     }
     if (count > 0)
         qsort(costs, count, sizeof(*costs), cost_compare);
     for (size_t i = 0; i < count && i < WAITER_STACKS; i++)
         finding_stack_add(finding, "waiting for the lock",
-                          symbols_stack(model->symbols, costs[i]->thread->process->trace, costs[i]->stack, 0),
-                          costs[i]->count, costs[i]->ns, arena);
+                          symbols_stack(model->symbols, costs[i].thread->process->trace, costs[i].stack, 0),
+                          costs[i].count, costs[i].ns, arena);
     free(costs);
 }
 

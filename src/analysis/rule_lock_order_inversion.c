@@ -31,7 +31,9 @@ static const char *name_of(struct model *model, const struct model_process *proc
     const struct trace_endpoint *endpoint = trace_endpoint_find(process->trace, lock);
     if (row)
         return locks_class(&model->locks, row)->name;
-    return endpoint && endpoint->kind == ENDPOINT_LOCK ? lock_name(model, process, endpoint, 0) : "a lock";
+    if (endpoint && endpoint->kind == ENDPOINT_LOCK)
+        return lock_name(model, process, endpoint, 0);
+    return endpoint && endpoint->text[0] ? endpoint->text : "a file's lock";
 }
 
 static void *rule_begin(struct model *model)

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 
+HOG_SECONDS = 3
 accounts = threading.Lock()
 journal = threading.Lock()
 turn = threading.Barrier(2)
@@ -49,7 +50,8 @@ def in_turn(first, second):
 
 
 def hog(data):
-    for _ in range(12):
+    end = time.monotonic() + HOG_SECONDS
+    while time.monotonic() < end:
         sorted(data)  # hogs
 
 
