@@ -118,6 +118,19 @@ struct endpoint {
     size_t processes; /* that turned to it */
 };
 
+/* A lock, or all locks that were made in one place. Waits are exact; acquisitions and holds are estimates. */
+struct lock {
+    struct process_info process;
+    const char *name;
+    const char *kind; /* "mutex", "read-write lock", "GIL" … */
+    uint64_t instances;
+    uint64_t threads; /* that used one of them at least */
+    uint64_t acquisitions, contended;
+    uint64_t wait_ns, wait_p99_ns, wait_max_ns;
+    uint64_t hold_p50_ns, hold_p99_ns, hold_max_ns; /* 0: none was timed */
+    uint64_t queue_max;                             /* most threads that waited at once */
+};
+
 /* Waits of at least half of end_ns and shorter than it; UINT64_MAX: all longer ones. */
 struct syscall_bucket {
     uint64_t end_ns, count;
@@ -149,6 +162,8 @@ struct report {
     size_t loop_count;
     struct endpoint *endpoints;
     size_t endpoint_count; /* most waited for first */
+    struct lock *locks;
+    size_t lock_count; /* most waited for first */
     struct process_row *processes;
     size_t process_count;
     struct syscall_row *syscalls;

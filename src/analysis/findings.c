@@ -17,7 +17,7 @@ struct finding *findings_add(struct findings *findings, const char *rule)
     return finding;
 }
 
-const struct finding *findings_find(const struct findings *findings, uint64_t id)
+struct finding *findings_find(const struct findings *findings, uint64_t id)
 {
     for (size_t i = 0; i < findings->count; i++) {
         if (findings->list[i].id == id)
@@ -96,7 +96,7 @@ const char *family_name(enum endpoint_kind kind)
         [ENDPOINT_UNIX] = "unix",     [ENDPOINT_FILE] = "file",       [ENDPOINT_PIPE] = "pipe",
         [ENDPOINT_TTY] = "tty",       [ENDPOINT_EVENTFD] = "eventfd", [ENDPOINT_TIMERFD] = "timerfd",
         [ENDPOINT_NAME] = "name",     [ENDPOINT_PROCESS] = "process", [ENDPOINT_WAITSET] = "waitset",
-        [ENDPOINT_SOCKET] = "socket", [ENDPOINT_OTHER] = "other"};
+        [ENDPOINT_SOCKET] = "socket", [ENDPOINT_OTHER] = "other",     [ENDPOINT_LOCK] = "lock"};
     return (size_t)kind < ARRAY_SIZE(names) && names[kind] ? names[kind] : "other";
 }
 

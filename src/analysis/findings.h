@@ -21,7 +21,7 @@ struct findings {
 /* A new finding of the rule, with room for evidence. Valid until the next call. */
 struct finding *findings_add(struct findings *findings, const char *rule);
 /* The finding with this fingerprint, or NULL. */
-const struct finding *findings_find(const struct findings *findings, uint64_t id);
+struct finding *findings_find(const struct findings *findings, uint64_t id);
 /* Worst first: severity, then total time, then fingerprint. */
 void findings_sort(struct findings *findings);
 

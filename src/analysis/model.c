@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/lock_chain.h"
 #include "analysis/loops.h"
 #include "analysis/loops_kernel.h"
 #include "analysis/merge.h"
@@ -173,6 +174,7 @@ struct model *model_new(struct session *session, struct symbols *symbols, const 
     for (size_t i = 0; i < model->process_count; i++)
         loops_learn(model, &model->processes[i]);
     model->merge = merge_new(model);
+    model->chain = lock_chain_new(model);
     return model;
 }
 
@@ -186,6 +188,8 @@ void model_free(struct model *model)
     waits_free(&model->waits);
     syscalls_free(&model->syscalls);
     talk_free(&model->talk);
+    lock_chain_free(model->chain);
+    lock_table_free(&model->locks);
     free(model);
 }
 
@@ -323,6 +327,8 @@ void model_event(struct model *model, struct source *source, const union trace_e
         sched_take(model_process_of(model, source), &event->sched);
     else if (event->header.type == EVENT_SYSCALL)
         syscalls_add(model, source, &event->syscall);
+    lock_table_event(model, model_process_of(model, source), event);
+    lock_chain_event(model->chain, model_process_of(model, source), event);
 }
 
 /* The start of the second thread that runs Python. */
@@ -346,7 +352,7 @@ static void python_count(struct model_process *process)
 
 void model_finish(struct model *model)
 {
-    model->context = (struct wait_context){0, 0};
+    model->context = (struct wait_context){0};
     waits_sort(&model->waits);
     for (size_t i = 0; i < model->process_count; i++) {
         struct model_process *process = &model->processes[i];
@@ -356,4 +362,6 @@ void model_finish(struct model *model)
     }
     for (size_t i = 0; i < model->waits.count; i++)
         wait_classify(&model->waits.rows[i], model->symbols);
+    lock_table_finish(model);
+    lock_chain_finish(model->chain);
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "analysis/kernel_side.h"
+#include "analysis/locks.h"
 #include "analysis/options.h"
 #include "analysis/session.h"
 #include "analysis/symbols.h"
@@ -76,6 +77,8 @@ struct model {
     struct wait_table waits;
     struct syscall_table syscalls;
     struct talk_table talk;
+    struct lock_table locks;
+    struct lock_chain *chain;
     struct wait_context context; /* what is known of the event that model_event took in last */
     struct merge *merge;         /* of the stream that model_event is fed */
     const struct merged *wait;   /* what the last event was as a wait */

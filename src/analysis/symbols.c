@@ -321,6 +321,20 @@ const struct frame *symbols_address(struct symbols *s, struct trace *t, uint64_t
     return native ? &native->frames[0] : &NO_MEMORY_FRAME;
 }
 
+bool symbols_variable(struct symbols *s, struct trace *t, uint64_t address, uint32_t module_generation,
+                      struct variable *out)
+{
+    const struct trace_module *tm = trace_module_find(t, address, module_generation);
+    struct symbols_module *module = tm ? module_find(s, tm) : NULL;
+    if (!module)
+        return false;
+    bool warned = symbols_module_warning(module);
+    *out = (struct variable){symbols_module_variable(module, address - tm->bias), symbols_module_name(module)};
+    if (!warned)
+        warning_take(s, symbols_module_warning(module));
+    return true;
+}
+
 size_t symbols_warning_count(const struct symbols *s)
 {
     return s->warning_count;

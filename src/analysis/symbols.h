@@ -45,6 +45,16 @@ const struct stack *symbols_stack(struct symbols *s, struct trace *t, uint32_t s
 /* One native address (a waitset's return address). Never NULL. */
 const struct frame *symbols_address(struct symbols *s, struct trace *t, uint64_t pc, uint32_t module_generation);
 
+/* A global or static variable. */
+struct variable {
+    const char *name; /* demangled, with an offset: "pool", "table+64"; NULL: not known */
+    const char *module;
+};
+
+/* The variable at an address. False: it lies in no module (heap, stack). */
+bool symbols_variable(struct symbols *s, struct trace *t, uint64_t address, uint32_t module_generation,
+                      struct variable *out);
+
 /* Sentences for the user about what could not be resolved: build-id mismatch, missing file, … */
 size_t symbols_warning_count(const struct symbols *s);
 const char *symbols_warning_at(const struct symbols *s, size_t i);

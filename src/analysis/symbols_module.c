@@ -13,6 +13,7 @@
 #include "analysis/symbols_files.h"
 #include "analysis/symbols_lines.h"
 #include "analysis/symbols_table.h"
+#include "analysis/symbols_variable.h"
 
 /* More functions than this inlined into each other at one place are cut. */
 #define INLINE_MAX 32
@@ -231,6 +232,24 @@ const struct symbols_native *symbols_module_named(struct symbols_module *module,
         return NULL;
     }
     return native;
+}
+
+const char *symbols_module_variable(struct symbols_module *module, uint64_t address)
+{
+    char text[PATH_MAX];
+    uint64_t offset = 0;
+    module_open(module);
+    const char *symbol = module->file.module ? symbols_variable_find(module->file.module, address, &offset) : NULL;
+    const char *name = symbol ? source_name(module, symbol) : NULL;
+    if (!name || !offset)
+        return name;
+    snprintf(text, sizeof(text), "%s+%" PRIu64, name, offset);
+    return symbols_pool_string(module->pool, text);
+}
+
+const char *symbols_module_name(const struct symbols_module *module)
+{
+    return module->name;
 }
 
 const char *symbols_module_warning(const struct symbols_module *module)

@@ -21,6 +21,13 @@ void symbols_module_free(struct symbols_module *module);
  */
 const struct symbols_native *symbols_module_resolve(struct symbols_module *module, uint64_t address);
 
+/* The variable at `address`, demangled, with its offset in it ("pool", "table+64"); NULL: none that is known, or no
+ * memory. */
+const char *symbols_module_variable(struct symbols_module *module, uint64_t address);
+
+/* Base name of the file. */
+const char *symbols_module_name(const struct symbols_module *module);
+
 /* The function that a trace names `symbol` (generated code, or a symbol of the file as it was), without opening the
    file. Cached likewise. NULL: no memory. */
 const struct symbols_native *symbols_module_named(struct symbols_module *module, const char *symbol);

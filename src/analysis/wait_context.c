@@ -3,7 +3,7 @@
 
 #include "analysis/model.h"
 
-static const struct wait_context nothing = {0, 0};
+static const struct wait_context nothing;
 
 static void context_keep(struct model_process *process, const struct event_context *context)
 {
@@ -21,7 +21,9 @@ static struct wait_context context_take(struct model_process *process, uint32_t 
     struct event_context *context = &thread->context;
     bool same = context->header.time_ns == time_ns && context->tid == tid;
     context->header.type = 0;
-    return same ? (struct wait_context){context->operation, context->serving} : nothing;
+    return same ? (struct wait_context){context->operation, context->serving, context->locks, context->owner,
+                                        context->owner_stack}
+                : nothing;
 }
 
 struct wait_context wait_context_next(struct model_process *process, const union trace_event *event)

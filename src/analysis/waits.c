@@ -324,7 +324,7 @@ static void counters_calibrate(struct wait_table *table, struct model_thread *th
 {
     for (size_t i = 0; i < thread->source->counter_count; i++) {
         const struct trace_counter *counter = &thread->source->counters[i];
-        if (trace_call_category(counter->call) != CALL_REQUEST && counter_is_idle(counter, thread) == idle)
+        if (trace_call_waits(counter->call) && counter_is_idle(counter, thread) == idle)
             counter_calibrate(table, thread, counter);
     }
 }

@@ -6,9 +6,9 @@
 #include "capture/recorder.h"
 #include "capture/slots.h"
 
-void context_record(struct thread *t, uint64_t time_ns, uint32_t operation, uint32_t serving, uint64_t fiber)
+void context_record(struct thread *t, uint64_t time_ns, const struct context *c)
 {
-    if (!operation && !serving)
+    if (!c->operation && !c->serving && !c->locks && !c->owner)
         return;
     struct event_context *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
     if (!e)
@@ -17,8 +17,12 @@ void context_record(struct thread *t, uint64_t time_ns, uint32_t operation, uint
     e->header = (struct event_header){EVENT_MAGIC, EVENT_CONTEXT, sizeof(*e), time_ns};
     e->tid = t->tid;
     e->slot = t->slot->number;
-    e->operation = operation;
-    e->serving = serving;
-    e->fiber = fiber;
+    e->operation = c->operation;
+    e->serving = c->serving;
+    e->locks = c->locks;
+    e->lock = c->lock;
+    e->owner = c->owner;
+    e->owner_stack = c->owner_stack;
+    e->fiber = c->fiber;
     writer_ring_commit(t->ring);
 }

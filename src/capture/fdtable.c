@@ -13,6 +13,7 @@
 #include "capture/conversation.h"
 #include "capture/endpoint.h"
 #include "capture/fdlearn.h"
+#include "capture/filelock.h"
 #include "capture/put.h"
 #include "capture/recorder.h"
 #include "capture/thread.h"
@@ -135,6 +136,8 @@ void fd_closed(int fd)
     if (!e || !(load_relaxed(&e->flags) & FD_KNOWN))
         return;
     unwatch(e);
+    if (unlikely(load_relaxed(&e->flags) & FD_LOCKED))
+        filelock_closed(load_relaxed(&e->endpoint));
     store_relaxed(&e->flags, 0);
     e->description = 0;
     if (e->conversation)

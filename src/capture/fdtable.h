@@ -27,6 +27,7 @@ enum fd_flags {
     FD_CONNECTING = 0x80, /* a connect is under way (connecting.h) */
     FD_EARLIER = 0x100,   /* it was there before it was looked at: connections may be in the middle */
     FD_DATAGRAMS = 0x200, /* with FD_TALKS: UDP */
+    FD_LOCKED = 0x400,    /* there is a lock on its file (filelock.h) */
 };
 
 struct fd_entry {

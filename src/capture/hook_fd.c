@@ -4,6 +4,7 @@
 #include <linux/close_range.h>
 
 #include "capture/connecting.h"
+#include "capture/filelock.h"
 
 /* Forgotten before the real call: afterwards the number may already belong to somebody else. */
 EXPORT int close(int fd)
@@ -60,7 +61,28 @@ EXPORT int dup3(int fd, int to, int flags)
     return result;
 }
 
-static void control_done(int fd, int command, void *argument, int result)
+static bool control_waits(int command)
+{
+    return command == F_SETLKW || command == F_OFD_SETLKW;
+}
+
+static bool control_locks(int command)
+{
+    return control_waits(command) || command == F_SETLK || command == F_OFD_SETLK;
+}
+
+/* struct flock and struct flock64 are the same. */
+static bool control_unlocks(const void *argument)
+{
+    return ((const struct flock *)argument)->l_type == F_UNLCK;
+}
+
+static bool control_shares(const void *argument)
+{
+    return ((const struct flock *)argument)->l_type == F_RDLCK;
+}
+
+static void control_done(int fd, int command, void *argument, int result, uintptr_t pc)
 {
     if (result < 0)
         return;
@@ -68,25 +90,26 @@ static void control_done(int fd, int command, void *argument, int result)
         fd_set_nonblock(fd, (long)argument & O_NONBLOCK);
     else if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
         fd_duplicated(fd, result);
+    else if (control_locks(command) && control_unlocks(argument))
+        filelock_left(fd);
+    else if (control_locks(command))
+        filelock_taken(fd, control_shares(argument), pc);
 }
 
-static bool control_waits(int command)
-{
-    return command == F_SETLKW || command == F_OFD_SETLKW;
-}
-
-/* A lock that is waited for is named by its file, however short the wait. */
-#define FCNTL(name)                                                        \
-    va_list list;                                                          \
-    va_start(list, command);                                               \
-    void *argument = va_arg(list, void *);                                 \
-    va_end(list);                                                          \
-    uint64_t begin = control_waits(command) ? wait_begin() : 0;            \
-    int result = REAL(name)(fd, command, argument);                        \
-    if (begin)                                                             \
-        wait_end_at(CALL_fcntl, fd, fd_endpoint(fd, true), begin, result); \
-    else                                                                   \
-        control_done(fd, command, argument, result);                       \
+#define FCNTL(name)                                                                   \
+    va_list list;                                                                     \
+    va_start(list, command);                                                          \
+    void *argument = va_arg(list, void *);                                            \
+    va_end(list);                                                                     \
+    if (unlikely(control_waits(command) && argument && !control_unlocks(argument))) { \
+        struct lock_wait wait;                                                        \
+        filelock_wait_begin(&wait, fd, control_shares(argument));                     \
+        int locked = REAL(name)(fd, command, argument);                               \
+        filelock_wait_end(&wait, CALL_fcntl, locked, RETURN_ADDRESS);                 \
+        return locked;                                                                \
+    }                                                                                 \
+    int result = REAL(name)(fd, command, argument);                                   \
+    control_done(fd, command, argument, result, RETURN_ADDRESS);                      \
     return result
 
 EXPORT int fcntl(int fd, int command, ...)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "capture/hook.h"
 
+#include "capture/filelock.h"
+
 static mode_t mode_argument(int flags, va_list list)
 {
     return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(list, mode_t) : 0;
@@ -162,17 +164,40 @@ EXPORT int msync(void *address, size_t size, int flags)
 
 EXPORT int flock(int fd, int operation)
 {
-    if ((operation & LOCK_NB) || (operation & LOCK_UN))
-        return REAL(flock)(fd, operation);
-    return NAMED(flock, fd, REAL(flock)(fd, operation));
+    if (operation & (LOCK_NB | LOCK_UN)) {
+        int result = REAL(flock)(fd, operation);
+        if (result == 0 && operation & LOCK_UN)
+            filelock_left(fd);
+        else if (result == 0)
+            filelock_taken(fd, operation & LOCK_SH, RETURN_ADDRESS);
+        return result;
+    }
+    struct lock_wait wait;
+    filelock_wait_begin(&wait, fd, operation & LOCK_SH);
+    int result = REAL(flock)(fd, operation);
+    filelock_wait_end(&wait, CALL_flock, result, RETURN_ADDRESS);
+    return result;
 }
+
+#define LOCKF(name)                                                   \
+    struct lock_wait wait;                                            \
+    if (command == F_LOCK)                                            \
+        filelock_wait_begin(&wait, fd, false);                        \
+    int result = REAL(name)(fd, command, size);                       \
+    if (command == F_LOCK)                                            \
+        filelock_wait_end(&wait, CALL_lockf, result, RETURN_ADDRESS); \
+    else if (result == 0 && command == F_TLOCK)                       \
+        filelock_taken(fd, false, RETURN_ADDRESS);                    \
+    else if (result == 0 && command == F_ULOCK)                       \
+        filelock_left(fd);                                            \
+    return result
 
 EXPORT int lockf(int fd, int command, off_t size)
 {
-    return command == F_LOCK ? NAMED(lockf, fd, REAL(lockf)(fd, command, size)) : REAL(lockf)(fd, command, size);
+    LOCKF(lockf);
 }
 
 EXPORT int lockf64(int fd, int command, off64_t size)
 {
-    return command == F_LOCK ? NAMED(lockf, fd, REAL(lockf64)(fd, command, size)) : REAL(lockf64)(fd, command, size);
+    LOCKF(lockf64);
 }

@@ -1,133 +1,82 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * Locks as waits. What can be had at once is taken by the try function, which behaves alike for every kind of lock
- * (recursive, error checking, robust, priority inheriting): only what was found taken is timed.
- */
+/* Spin locks, barriers and what is done once. Mutexes, reader/writer locks, conditions and semaphores have files of
+ * their own. */
 #include "capture/hook.h"
 
-EXPORT int pthread_mutex_lock(pthread_mutex_t *mutex)
+#include "capture/lock.h"
+#include "capture/locks.h"
+
+#define ONCE_DONE 2 /* nptl/pthread_once.c */
+
+EXPORT int pthread_spin_lock(pthread_spinlock_t *lock)
 {
-    int error = REAL(pthread_mutex_trylock)(mutex);
-    if (likely(error != EBUSY))
-        return error;
-    return TIMED_ERROR(pthread_mutex_lock, REAL(pthread_mutex_lock)(mutex));
+    if (likely(REAL(pthread_spin_trylock)(lock) == 0)) {
+        lockset_push((const void *)lock, RETURN_ADDRESS, LOCK_KIND_SPIN, 0);
+        return 0;
+    }
+    struct lock_wait wait;
+    lock_wait_begin(&wait, (const void *)lock, LOCK_KIND_SPIN, 0, 0);
+    int error = REAL(pthread_spin_lock)(lock);
+    lock_wait_end(&wait, CALL_pthread_spin_lock, error, RETURN_ADDRESS);
+    return error;
 }
 
-EXPORT int pthread_mutex_timedlock(pthread_mutex_t *mutex, const struct timespec *until)
+EXPORT int pthread_spin_trylock(pthread_spinlock_t *lock)
 {
-    int error = REAL(pthread_mutex_trylock)(mutex);
-    if (likely(error != EBUSY))
-        return error;
-    return TIMED_ERROR(pthread_mutex_timedlock, REAL(pthread_mutex_timedlock)(mutex, until));
+    int error = REAL(pthread_spin_trylock)(lock);
+    if (error == 0)
+        lockset_push((const void *)lock, RETURN_ADDRESS, LOCK_KIND_SPIN, HELD_TRIED);
+    return error;
 }
 
-EXPORT int pthread_mutex_clocklock(pthread_mutex_t *mutex, clockid_t clock, const struct timespec *until)
+EXPORT int pthread_spin_unlock(pthread_spinlock_t *lock)
 {
-    return TIMED_ERROR(pthread_mutex_clocklock, REAL(pthread_mutex_clocklock)(mutex, clock, until));
+    int error = REAL(pthread_spin_unlock)(lock);
+    lockset_pop((const void *)lock);
+    return error;
 }
 
-EXPORT int pthread_rwlock_rdlock(pthread_rwlock_t *lock)
+EXPORT int pthread_spin_init(pthread_spinlock_t *lock, int shared)
 {
-    int error = REAL(pthread_rwlock_tryrdlock)(lock);
-    if (likely(error != EBUSY))
-        return error;
-    return TIMED_ERROR(pthread_rwlock_rdlock, REAL(pthread_rwlock_rdlock)(lock));
+    int error = REAL(pthread_spin_init)(lock, shared);
+    locks_born((const void *)lock, RETURN_ADDRESS);
+    return error;
 }
 
-EXPORT int pthread_rwlock_wrlock(pthread_rwlock_t *lock)
+EXPORT int pthread_spin_destroy(pthread_spinlock_t *lock)
 {
-    int error = REAL(pthread_rwlock_trywrlock)(lock);
-    if (likely(error != EBUSY))
-        return error;
-    return TIMED_ERROR(pthread_rwlock_wrlock, REAL(pthread_rwlock_wrlock)(lock));
-}
-
-EXPORT int pthread_rwlock_timedrdlock(pthread_rwlock_t *lock, const struct timespec *until)
-{
-    return TIMED_ERROR(pthread_rwlock_timedrdlock, REAL(pthread_rwlock_timedrdlock)(lock, until));
-}
-
-EXPORT int pthread_rwlock_timedwrlock(pthread_rwlock_t *lock, const struct timespec *until)
-{
-    return TIMED_ERROR(pthread_rwlock_timedwrlock, REAL(pthread_rwlock_timedwrlock)(lock, until));
-}
-
-EXPORT int pthread_rwlock_clockrdlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *until)
-{
-    return TIMED_ERROR(pthread_rwlock_clockrdlock, REAL(pthread_rwlock_clockrdlock)(lock, clock, until));
-}
-
-EXPORT int pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock, const struct timespec *until)
-{
-    return TIMED_ERROR(pthread_rwlock_clockwrlock, REAL(pthread_rwlock_clockwrlock)(lock, clock, until));
+    locks_died((const void *)lock);
+    return REAL(pthread_spin_destroy)(lock);
 }
 
 EXPORT int pthread_barrier_wait(pthread_barrier_t *barrier)
 {
-    uint64_t begin = wait_begin();
+    struct lock_wait wait;
+    lock_wait_begin(&wait, barrier, LOCK_KIND_BARRIER, 0, 0);
     int result = REAL(pthread_barrier_wait)(barrier);
-    wait_end_plain(CALL_pthread_barrier_wait, begin, result, result == PTHREAD_BARRIER_SERIAL_THREAD ? 0 : result);
+    lock_wait_end(&wait, CALL_pthread_barrier_wait, result == PTHREAD_BARRIER_SERIAL_THREAD ? 0 : result,
+                  RETURN_ADDRESS);
     return result;
 }
 
-/* Conditions exist in two versions with different layouts of pthread_cond_t; each goes to its own (cprobe.map). */
-__asm__(".symver hook_cond_wait, pthread_cond_wait@@GLIBC_2.3.2");
-EXPORT int hook_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
-int hook_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
+/* The first caller runs `function` itself: its waits are its own. Others wait for it. */
+#define ONCE(call, once, word, expression)                   \
+    if (likely(load_acquire(word) == ONCE_DONE || !*(word))) \
+        return expression;                                   \
+    struct lock_wait wait;                                   \
+    lock_wait_begin(&wait, once, LOCK_KIND_ONCE, 0, 0)
+
+EXPORT int pthread_once(pthread_once_t *once, void (*function)(void))
 {
-    return TIMED_ERROR(pthread_cond_wait, REAL(pthread_cond_wait)(condition, mutex));
+    ONCE(pthread_once, once, once, REAL(pthread_once)(once, function));
+    int error = REAL(pthread_once)(once, function);
+    lock_wait_end(&wait, CALL_pthread_once, error, RETURN_ADDRESS);
+    return error;
 }
 
-__asm__(".symver hook_cond_wait_old, pthread_cond_wait@GLIBC_2.2.5");
-EXPORT int hook_cond_wait_old(pthread_cond_t *condition, pthread_mutex_t *mutex);
-int hook_cond_wait_old(pthread_cond_t *condition, pthread_mutex_t *mutex)
+EXPORT void call_once(once_flag *once, void (*function)(void))
 {
-    return TIMED_ERROR(pthread_cond_wait, REAL(pthread_cond_wait_old)(condition, mutex));
-}
-
-__asm__(".symver hook_cond_timedwait, pthread_cond_timedwait@@GLIBC_2.3.2");
-EXPORT int hook_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until);
-int hook_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until)
-{
-    return TIMED_ERROR(pthread_cond_timedwait, REAL(pthread_cond_timedwait)(condition, mutex, until));
-}
-
-__asm__(".symver hook_cond_timedwait_old, pthread_cond_timedwait@GLIBC_2.2.5");
-EXPORT int hook_cond_timedwait_old(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until);
-int hook_cond_timedwait_old(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until)
-{
-    return TIMED_ERROR(pthread_cond_timedwait, REAL(pthread_cond_timedwait_old)(condition, mutex, until));
-}
-
-EXPORT int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock,
-                                  const struct timespec *until)
-{
-    return TIMED_ERROR(pthread_cond_clockwait, REAL(pthread_cond_clockwait)(condition, mutex, clock, until));
-}
-
-/* Whether the semaphore could be had at once. These functions are cancellation points even then; errno stays as it was.
- */
-static bool sem_taken(sem_t *semaphore)
-{
-    int saved = errno;
-    REAL(pthread_testcancel)();
-    if (REAL(sem_trywait)(semaphore) == 0)
-        return true;
-    errno = saved;
-    return false;
-}
-
-EXPORT int sem_wait(sem_t *semaphore)
-{
-    return sem_taken(semaphore) ? 0 : TIMED_PLAIN(sem_wait, REAL(sem_wait)(semaphore));
-}
-
-EXPORT int sem_timedwait(sem_t *semaphore, const struct timespec *until)
-{
-    return sem_taken(semaphore) ? 0 : TIMED_PLAIN(sem_timedwait, REAL(sem_timedwait)(semaphore, until));
-}
-
-EXPORT int sem_clockwait(sem_t *semaphore, clockid_t clock, const struct timespec *until)
-{
-    return sem_taken(semaphore) ? 0 : TIMED_PLAIN(sem_clockwait, REAL(sem_clockwait)(semaphore, clock, until));
+    ONCE(call_once, once, &once->__data, REAL(call_once)(once, function));
+    REAL(call_once)(once, function);
+    lock_wait_end(&wait, CALL_call_once, 0, RETURN_ADDRESS);
 }

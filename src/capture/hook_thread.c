@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "capture/hook.h"
+#include "capture/lock.h"
 
 #include "capture/slots.h"
 
@@ -31,7 +32,10 @@ static void *start_thread(void *argument)
     struct start s = *pooled;
     store_release(&pooled->taken, 0);
     thread_begin(s.stack_size);
-    return s.function(s.argument);
+    void *result = s.function(s.argument);
+    if (unlikely(lockset_self.depth)) /* a thread that was never recorded has no destructor that would tell */
+        lock_thread_ended();
+    return result;
 }
 
 static uintptr_t stack_size(const pthread_attr_t *attributes)
@@ -46,6 +50,7 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
                           void *argument)
 {
     struct start *s = recorder_on() ? start_take() : NULL;
+    lockset_first_thread();
     if (!s)
         return REAL(pthread_create)(thread, attributes, function, argument);
     s->function = function;

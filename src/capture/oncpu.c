@@ -57,7 +57,7 @@ static void record(struct thread *t, const ucontext_t *context, uint64_t begin, 
     uint32_t stack = stack_capture_interrupted(t, &at);
     uint64_t fiber;
     uint32_t serving = serving_now(t, &fiber);
-    context_record(t, now, 0, serving, fiber);
+    context_record(t, now, &(struct context){.serving = serving, .fiber = fiber});
     struct event_cpu *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
     if (!e)
         return;

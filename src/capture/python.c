@@ -32,6 +32,7 @@ static struct {
     int (*is_initialized)(void);
     const char *trouble; /* why it is not readable; NULL: it is */
     char path[256];
+    uintptr_t start, end; /* of its code and variables */
 } interpreter;
 
 static uint32_t state_load(void)
@@ -173,6 +174,9 @@ void python_module_loaded(const struct link_map *map, const char *path)
     interpreter.verified = 0;
     path_copy(path && *path ? path : map->l_name);
     interpreter.trouble = interpreter_resolve(map);
+    struct elf_headers headers;
+    if (elf_headers_find(map, &headers) < 0 || !elf_load_range(&headers, &interpreter.start, &interpreter.end))
+        interpreter.start = interpreter.end = 0;
     if (interpreter.trouble)
         trouble_note();
     __atomic_store_n(&interpreter.state, interpreter.trouble ? PYTHON_UNREADABLE : PYTHON_READY, __ATOMIC_RELEASE);
@@ -187,6 +191,11 @@ void python_module_unloaded(uintptr_t start, uintptr_t end)
     uintptr_t code = (uintptr_t)interpreter.this_thread;
     if (code >= start && code < end)
         __atomic_store_n(&interpreter.state, PYTHON_NONE, __ATOMIC_RELEASE);
+}
+
+bool python_owns(uintptr_t address)
+{
+    return python_active() && address >= interpreter.start && address < interpreter.end;
 }
 
 bool python_active(void)

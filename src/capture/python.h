@@ -26,6 +26,9 @@ void python_module_unloaded(uintptr_t start, uintptr_t end);
 /* An interpreter is in this process: python_frames is worth a call. */
 bool python_active(void);
 
+/* The address lies in the interpreter's own code or variables (not in its heap). */
+bool python_owns(uintptr_t address);
+
 /* The calling thread holds the GIL, so that no other Python thread runs while it waits. Exact, but false where it
    cannot be known: sub-interpreters before 3.12, unknown versions. */
 bool python_gil_held(void);

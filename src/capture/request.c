@@ -171,7 +171,7 @@ static COLD void record(struct thread *t, struct conversation *c, const struct p
     uint32_t serving = is_server(c) ? 0 : serving_now(t, &fiber);
     uint32_t stack = p->flags & REQUEST_NOTABLE && !is_server(c) ? p->stack : bounded_stack(t, end->now_ns);
     uint32_t key = key_of(c, p);
-    context_record(t, p->begin_ns, 0, serving, fiber);
+    context_record(t, p->begin_ns, &(struct context){.serving = serving, .fiber = fiber});
     struct event_request *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
     if (!e)
         return;

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "base/sys.h"
+#include "capture/lock.h"
 #include "capture/oncpu.h"
 #include "capture/real.h"
 #include "capture/recorder.h"
@@ -93,6 +94,7 @@ bool thread_prepare(struct thread *t, uint64_t now_ns)
     t->tid = (uint32_t)sys_gettid();
     t->random = (((uint64_t)add_relaxed(&recorder.unique, 1) << 32) ^ now_ns ^ t->tid) | 1;
     t->credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
+    t->owner_credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
     t->request_shift = 0;
     t->request_credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
     t->slot = slot_take(t->tid, t->start_ns);
@@ -134,6 +136,7 @@ void thread_exit(void *value)
         REAL(pthread_setspecific)((pthread_key_t)recorder.thread_key, t);
         return;
     }
+    lock_thread_ended();
     if (!t->slot || load_relaxed(&recorder.writer.frozen))
         return;
     t->ended = 1;
@@ -163,4 +166,5 @@ void thread_forked(struct thread *t)
     t->scratch = scratch;
     t->fibers = fibers;
     t->start_ns = clock_now();
+    lock_forked();
 }

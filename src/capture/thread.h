@@ -54,11 +54,13 @@ struct thread {
     void *alternate_stack; /* signal stack given to the thread by oncpu.c */
     struct slot *slot;
     struct segment *ring;
-    uint64_t random;     /* xorshift state */
-    int64_t credit_ns;   /* blocked time until the next sample */
-    uint64_t blocked_ns; /* total of all waits, for turns */
+    uint64_t random;         /* xorshift state */
+    int64_t credit_ns;       /* blocked time until the next sample */
+    int64_t owner_credit_ns; /* time that others waited for this thread's locks until the next sample of those */
+    uint64_t blocked_ns;     /* total of all waits, for turns */
     uint64_t waits;
     uint64_t start_ns;
+    uint64_t wanted_ns; /* when the stack of a wait for a lock was last taken at its begin */
     uint64_t vfork_ns;  /* when the vfork under way began */
     uint64_t cpu_at_ns; /* when slot->cpu_last was taken */
     struct unwind_bounds stack;

@@ -8,6 +8,8 @@
 #include "capture/conversation.h"
 #include "capture/endpoint.h"
 #include "capture/fdtable.h"
+#include "capture/locks.h"
+#include "capture/lockset.h"
 #include "capture/modules.h"
 #include "capture/oncpu.h"
 #include "capture/put.h"
@@ -79,7 +81,7 @@ static uint64_t cpu_since(struct thread *t, uint64_t since, uint64_t now)
 static void turn_record(struct thread *t, const struct turn *turn, uint64_t end_ns, uint32_t endpoint, uint32_t serving)
 {
     uint64_t cpu = cpu_since(t, turn->end_ns, end_ns);
-    context_record(t, turn->end_ns, 0, serving, 0);
+    context_record(t, turn->end_ns, &(struct context){.serving = serving});
     struct event_turn *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
     if (!e)
         return;
@@ -183,15 +185,20 @@ static void count(struct thread *t, const struct wait *w, uint32_t endpoint, uin
     store_release(&c->count, c->count + 1);
 }
 
-/* What the wait was for, and which request the thread was at work on. */
+/* What the wait was for, which request the thread was at work on, and which locks it held meanwhile. */
 static void sample_context(struct thread *t, const struct wait *w)
 {
-    uint64_t fiber;
     const struct fd_entry *e = w->site ? NULL : fd_entry_at(w->fd);
     uint32_t conversation = e ? load_relaxed(&e->conversation) : 0;
-    uint32_t operation = conversation ? conversation_operation(conversation, call_sends(w->call)) : 0;
-    uint32_t serving = serving_now(t, &fiber);
-    context_record(t, w->begin_ns, operation, serving, fiber);
+    struct context context = {
+        .operation = conversation ? conversation_operation(conversation, call_sends(w->call)) : 0,
+        .locks = lockset_self.depth ? locks_set() : 0,
+        .lock = w->owner ? w->endpoint : 0,
+        .owner = w->owner,
+        .owner_stack = w->owner_stack,
+    };
+    context.serving = serving_now(t, &context.fiber);
+    context_record(t, w->begin_ns, &context);
 }
 
 static COLD void sample(struct thread *t, const struct wait *w, uint32_t endpoint, uint64_t duration)

@@ -36,7 +36,9 @@ struct wait {
     uint16_t call;
     uint16_t flags; /* WAIT_* */
     uint16_t error;
-    uint16_t fds; /* descriptors waited on */
+    uint16_t fds;         /* descriptors waited on */
+    uint32_t owner;       /* locks: thread that had it, 0 where not known */
+    uint32_t owner_stack; /* where it was when it left it */
 };
 
 /* Time at which the call begins, 0 where it is not to be recorded. */

@@ -299,6 +299,33 @@ static json_t *endpoints_new(const struct report *report)
     return array;
 }
 
+static json_t *lock_new(const struct lock *lock)
+{
+    json_t *o = json_object();
+    o = with(o, "process", process_new(&lock->process));
+    o = with(o, "name", text_new(lock->name));
+    o = with(o, "kind", text_new(lock->kind));
+    o = with(o, "instances", number_new(lock->instances));
+    o = with(o, "threads", number_new(lock->threads));
+    o = with(o, "acquisitions", number_new(lock->acquisitions));
+    o = with(o, "contended", number_new(lock->contended));
+    o = with(o, "wait_ns", number_new(lock->wait_ns));
+    o = with(o, "wait_p99_ns", number_new(lock->wait_p99_ns));
+    o = with(o, "wait_max_ns", number_new(lock->wait_max_ns));
+    o = with(o, "hold_p50_ns", number_new(lock->hold_p50_ns));
+    o = with(o, "hold_p99_ns", number_new(lock->hold_p99_ns));
+    o = with(o, "hold_max_ns", number_new(lock->hold_max_ns));
+    return with(o, "queue_max", number_new(lock->queue_max));
+}
+
+static json_t *locks_new(const struct report *report)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < report->lock_count; i++)
+        array = append(array, lock_new(&report->locks[i]));
+    return array;
+}
+
 static json_t *processes_new(const struct report *report)
 {
     json_t *array = json_array();
@@ -359,7 +386,7 @@ static json_t *report_new(const struct report *report)
     o = with(o, "findings", findings_new(report));
     o = with(o, "loops", loops_new(report));
     o = with(o, "endpoints", endpoints_new(report));
-    o = with(o, "locks", json_array());
+    o = with(o, "locks", locks_new(report));
     o = with(o, "processes", processes_new(report));
     o = with(o, "syscalls", syscalls_new(report));
     o = with(o, "warnings", warnings_new(report));

@@ -107,6 +107,11 @@ static unsigned cost_write(const struct finding *finding, const struct report_st
     if (text_share(finding) >= 0)
         snprintf(share, sizeof(share), ", %s of the %s's time", unit_share(text_share(finding), number, sizeof(number)),
                  finding->thread.loop ? "loop" : "thread");
+    if (finding->max_ns == 0) {
+        snprintf(text, sizeof(text), "%s time%s%s", unit_count(finding->count, count, sizeof(count)),
+                 finding->count == 1 ? "" : "s", rate);
+        return text_paragraph(style, "", LABEL_INDENT, text, INK_NONE, 2, out);
+    }
     snprintf(text, sizeof(text), "%s time%s%s, %s in all%s; longest %s, p99 %s",
              unit_count(finding->count, count, sizeof(count)), finding->count == 1 ? "" : "s", rate,
              unit_duration(finding->total_ns, total, sizeof(total)), share,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The tables behind the findings: loops, endpoints, processes, warnings, loss.
+ * The tables behind the findings: loops, endpoints, locks, processes, warnings, loss.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -12,6 +12,7 @@
 #define TABLE_ROWS 20
 #define ENDPOINT_ROWS 10
 #define OPERATION_ROWS 3
+#define LOCK_ROWS 10
 #define BLOCKED_BY_ROWS 3
 
 static void heading_write(const char *heading, const char *columns, const struct report_style *style, FILE *out)
@@ -221,6 +222,39 @@ void text_endpoints(const struct report *report, const struct report_style *styl
     for (size_t i = 0; i < rows; i++)
         endpoint_write(&report->endpoints[i], style, out);
     more_write(report->endpoint_count, rows, style, out);
+}
+
+static void lock_write(const struct lock *lock, const struct report_style *style, FILE *out)
+{
+    char number[UNIT_SIZE];
+    struct line line;
+
+    line_begin(&line, style);
+    line_print(&line, "  ");
+    line_text(&line, lock->name, 34, LINE_CUT_END);
+    cell_write(&line, unit_count(lock->acquisitions, number, sizeof(number)), 44);
+    cell_write(&line, unit_count(lock->contended, number, sizeof(number)), 53);
+    cell_write(&line, unit_duration(lock->wait_ns, number, sizeof(number)), 62);
+    cell_write(&line, unit_duration(lock->wait_p99_ns, number, sizeof(number)), 71);
+    cell_write(&line, lock->hold_p99_ns ? unit_duration(lock->hold_p99_ns, number, sizeof(number)) : "-", 80);
+    line_end(&line, out);
+}
+
+/* Locks that nobody waited for are left to the JSON report. */
+void text_locks(const struct report *report, const struct report_style *style, FILE *out)
+{
+    size_t count = 0;
+    while (count < report->lock_count && report->locks[count].contended > 0)
+        count++;
+    size_t rows = count < LOCK_ROWS ? count : LOCK_ROWS;
+
+    if (count == 0)
+        return;
+    heading_write("Locks", "  name                                  taken    waits     wait      p99 hold p99", style,
+                  out);
+    for (size_t i = 0; i < rows; i++)
+        lock_write(&report->locks[i], style, out);
+    more_write(count, rows, style, out);
 }
 
 void text_syscalls(const struct report *report, const struct report_style *style, FILE *out)

@@ -81,3 +81,9 @@ enum call_category trace_call_category(uint16_t call)
         return syscall_category((uint16_t)(call - CALL_KERNEL));
     return trace_call_name(call) ? calls[call].category : CALL_UNKNOWN;
 }
+
+bool trace_call_waits(uint16_t call)
+{
+    enum call_category category = trace_call_category(call);
+    return category != CALL_REQUEST && category != CALL_HOLD;
+}

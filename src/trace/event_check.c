@@ -71,6 +71,8 @@ static const char *times_check(const union trace_event *e)
         more_ns = e->request.duration_ns;
     else if (e->header.type == EVENT_CONNECT)
         more_ns = e->connect.duration_ns;
+    else if (e->header.type == EVENT_HOLD)
+        more_ns = e->hold.duration_ns > e->hold.waited_ns ? e->hold.duration_ns : e->hold.waited_ns;
     else if (e->header.type == EVENT_SYSCALL)
         more_ns = e->syscall.max_ns;
     else if (e->header.type == EVENT_SCHED)

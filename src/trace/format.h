@@ -198,6 +198,40 @@ enum event_type {
 #define REQUEST_ASKED_SHIFT 10
 #define REQUEST_ASKED(flags) (((flags) >> REQUEST_ASKED_SHIFT) & 0x3fu)
 
+/* event_hold.kind */
+enum lock_kind {
+    LOCK_KIND_MUTEX = 1,
+    LOCK_KIND_RWLOCK = 2,
+    LOCK_KIND_SPIN = 3,
+    LOCK_KIND_SEMAPHORE = 4,
+    LOCK_KIND_CONDITION = 5,
+    LOCK_KIND_BARRIER = 6,
+    LOCK_KIND_ONCE = 7,
+    LOCK_KIND_FILE = 8, /* flock, fcntl: the endpoint is the file's */
+    LOCK_KIND_GIL = 9,  /* CPython's global interpreter lock */
+    LOCK_KINDS
+};
+
+/* event_hold.flags */
+#define HOLD_CONTENDED 0x0001 /* others waited for it when it was left */
+#define HOLD_SHARED 0x0002    /* taken for reading */
+
+/* event_order.flags */
+#define ORDER_FROM_SHARED 0x0001 /* `from` was held for reading */
+#define ORDER_TO_SHARED 0x0002   /* `to` was asked for reading */
+#define ORDER_FROM_TRIED 0x0004  /* `from` had been taken by a try function */
+#define ORDER_TIMED 0x0008       /* the request for `to` had a time limit */
+
+/* event_misuse.kind */
+enum misuse {
+    MISUSE_SELF_DEADLOCK = 1,   /* waits for a lock that it holds itself */
+    MISUSE_STRANGER_UNLOCK = 2, /* unlocked by a thread that did not hold it, while `other` did */
+    MISUSE_DESTROYED_HELD = 3,  /* destroyed while `other` held it */
+    MISUSE_EXIT_HELD = 4,       /* the thread ended while it held the lock */
+    MISUSE_WAIT_WITHOUT = 5,    /* waited on a condition without holding the mutex */
+    MISUSE_UNLOCKED_FREE = 6,   /* unlocked although nobody held it */
+};
+
 /* event_connect.flags */
 #define CONNECT_PENDING 0x0001  /* the program did not wait for it: it was made in non-blocking mode */
 #define CONNECT_GIVEN_UP 0x0002 /* closed before it had succeeded or failed */
@@ -243,6 +277,8 @@ enum endpoint_kind {
                               N", its descriptor, or empty */
     ENDPOINT_SOCKET = 12,  /* a socket of another family, or one without a peer yet */
     ENDPOINT_OTHER = 13,
+    ENDPOINT_LOCK = 14, /* a lock inside the process; pc: its address; role: how many others stood at that address
+                           before; text: enum lock_kind by name */
 };
 /* event_endpoint.role */
 enum endpoint_role { ROLE_NONE = 0, ROLE_CLIENT = 1, ROLE_SERVER = 2, ROLE_LISTENER = 3 };
@@ -296,9 +332,13 @@ struct trace_thread_slot { /* payload of SEGMENT_THREAD; one writer: the thread 
     uint64_t cpu_first_at_ns; /* taken at most every 10 ms */
     uint64_t cpu_last_ns;
     uint64_t cpu_last_at_ns;
-    uint64_t loop_kind_reserved;
+    uint64_t wanted_since_ns; /* since when it waits for a lock while it holds others; 0: it does not */
     struct trace_site sites[TRACE_SITES];
-    uint64_t reserved[6];
+    uint32_t wanted_lock;  /* valid while wanted_since_ns is not 0: endpoint of the lock, */
+    uint32_t wanted_stack; /* the stack, */
+    uint32_t wanted_locks; /* the set of locks held, */
+    uint32_t wanted_owner; /* and the thread that held it, 0 where not known */
+    uint64_t reserved[4];
     struct trace_counter counters[]; /* to the end of the segment */
 };
 

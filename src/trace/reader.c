@@ -273,7 +273,7 @@ void trace_close(struct trace *t)
     struct list *lists[] = {&t->rings,     &t->stacks,       &t->threads,  &t->loose,        &t->endpoints,
                             &t->modules,   &t->module_reach, &t->unloads,  &t->codes,        &t->notes,
                             &t->log_index, &t->ksyms,        &t->symbols,  &t->symbol_reach, &t->operations,
-                            &t->keys,      &t->protocols,    &t->addresses};
+                            &t->keys,      &t->protocols,    &t->addresses, &t->locks, &t->locksets};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         reader_list_free(lists[i]);
     reader_memory_free(&t->memory);

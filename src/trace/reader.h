@@ -114,6 +114,21 @@ struct trace_address {
     const char *name, *address; /* address: without a port */
 };
 
+/* Where a lock (an endpoint of kind ENDPOINT_LOCK) was initialised. */
+struct trace_lock {
+    uint32_t id, stack; /* stack 0: not taken */
+    uint64_t pc;        /* return address of the initialising call */
+};
+
+/* Locks that a thread held together, in the order in which it took them. */
+struct trace_lockset {
+    uint32_t id, modules; /* modules: generation of the places */
+    size_t count;
+    const uint32_t *locks;  /* endpoints */
+    const uint64_t *places; /* return addresses of the calls that took them */
+    const uint8_t *shared;  /* 1: for reading */
+};
+
 /* A function of the process that was named when it was recorded. */
 struct trace_symbol {
     uint64_t start, end;
@@ -162,6 +177,8 @@ size_t trace_operation_count(const struct trace *t);
 const struct trace_operation *trace_operation_at(const struct trace *t, size_t i);      /* by id */
 const struct trace_operation *trace_operation_find(const struct trace *t, uint32_t id); /* NULL: unknown */
 const struct trace_key *trace_key_find(const struct trace *t, uint32_t id);             /* NULL: unknown */
+const struct trace_lock *trace_lock_find(const struct trace *t, uint32_t id);           /* NULL: unknown */
+const struct trace_lockset *trace_lockset_find(const struct trace *t, uint32_t id);     /* NULL: unknown */
 size_t trace_protocol_count(const struct trace *t);
 const struct trace_protocol *trace_protocol_at(const struct trace *t, size_t i); /* by endpoint, then time */
 size_t trace_address_count(const struct trace *t);
@@ -193,6 +210,7 @@ enum call_category {
     CALL_SIGNAL,
     CALL_FAULT,   /* no call at all: the thread touched memory that was not there */
     CALL_REQUEST, /* counters only: not a wait */
+    CALL_HOLD,    /* likewise */
     CALL_UNKNOWN
 };
 /* Waits that only the kernel saw are in no library call: from here on a call's number is that of a system call
@@ -202,6 +220,8 @@ enum call_category {
 uint16_t trace_call_of_syscall(uint16_t syscall);
 const char *trace_call_name(uint16_t call);
 enum call_category trace_call_category(uint16_t call);
+/* Whether its counters are of waits. */
+bool trace_call_waits(uint16_t call);
 /* "futex", …; NULL for an unknown number and SYSCALL_NONE. */
 const char *trace_syscall_name(uint16_t number);
 /* "lock", "disk", …; "unknown" for an unknown number. */

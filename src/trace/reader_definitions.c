@@ -17,7 +17,7 @@ static int endpoint_add(struct trace *t, const union trace_event *e)
     if (!p)
         return -ENOMEM;
     p->id = e->endpoint.id;
-    p->kind = e->endpoint.kind <= ENDPOINT_OTHER ? (enum endpoint_kind)e->endpoint.kind : ENDPOINT_OTHER;
+    p->kind = e->endpoint.kind <= ENDPOINT_LOCK ? (enum endpoint_kind)e->endpoint.kind : ENDPOINT_OTHER;
     p->role = e->endpoint.role <= ROLE_LISTENER ? (enum endpoint_role)e->endpoint.role : ROLE_NONE;
     p->pc = e->endpoint.pc;
     p->modules = e->endpoint.modules;
@@ -119,6 +119,9 @@ int definition_add(struct trace *t, const union trace_event *e)
         return note_add(t, e);
     case EVENT_KSYM:
         return ksym_add(t, e);
+    case EVENT_LOCK:
+    case EVENT_LOCKSET:
+        return lock_add(t, e);
     case EVENT_SYMBOL:
         return symbol_add(t, e);
     default:
@@ -162,6 +165,7 @@ void definitions_finish(struct trace *t)
     reader_list_sort_by_id(&t->endpoints, sizeof(struct trace_endpoint));
     reader_list_sort_by_id(&t->codes, sizeof(struct trace_code));
     definitions_talk_finish(t);
+    locks_finish(t);
 }
 
 void *reader_list_find(const struct list *l, size_t item_size, const void *key,

@@ -98,6 +98,8 @@ struct trace {
     struct list ksyms;        /* struct trace_ksym, by start */
     struct list operations;   /* struct trace_operation, by id */
     struct list keys;         /* struct trace_key, by id */
+    struct list locks;        /* struct trace_lock, by id */
+    struct list locksets;     /* struct trace_lockset, by id */
     struct list protocols;    /* struct trace_protocol, by endpoint, then time */
     struct list addresses;    /* struct trace_address, by address */
     struct list symbols;      /* struct trace_symbol, by start, then loaded */
@@ -180,6 +182,11 @@ void *reader_list_find(const struct list *l, size_t item_size, const void *key,
 
 int definition_talk_add(struct trace *t, const union trace_event *e);
 void definitions_talk_finish(struct trace *t);
+
+/* ---- reader_locks.c ---- */
+
+int lock_add(struct trace *t, const union trace_event *e);
+void locks_finish(struct trace *t);
 
 /* Orders by unsigned number: -1, 0, 1. */
 static inline int number_compare(uint64_t a, uint64_t b)

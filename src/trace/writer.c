@@ -457,6 +457,8 @@ static bool defines_number(uint16_t type)
     case EVENT_KEY:
     case EVENT_PROTOCOL:
     case EVENT_ADDRESS:
+    case EVENT_LOCK:
+    case EVENT_LOCKSET:
         return true;
     default:
         return false;
@@ -470,6 +472,8 @@ static void inherit_record(struct writer *w, const struct event_header *e, uint3
         return;
     copy->time_ns = e->time_ns;
     memcpy(copy + 1, e + 1, size - sizeof(*e));
+    if (e->type == EVENT_LOCK)
+        ((struct event_lock *)copy)->stack = 0; /* it is in the parent's file */
     writer_log_commit(copy, e->type);
 }
 

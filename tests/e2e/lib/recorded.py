@@ -10,7 +10,7 @@ from lib.process import CPROBE, SHIM, run, scratch
 _FIELD = re.compile(r'([a-z_]+)=("(?:[^"]*)"|\S+)')
 
 KINDS = ("none", "inet", "inet6", "unix", "file", "pipe", "tty", "eventfd", "timerfd", "name", "process", "waitset",
-         "socket", "other")  # enum endpoint_kind
+         "socket", "other", "lock")  # enum endpoint_kind
 
 
 def _value(text):

@@ -21,6 +21,7 @@
 
 #include "analysis/analysis.h"
 #include "trace/trace_builder.h"
+#include "trace/trace_locks.h"
 #include "trace/trace_talk.h"
 #include "wire/wire.h"
 
@@ -219,6 +220,19 @@ const struct stack *symbols_stack(struct symbols *s, struct trace *t, uint32_t s
     for (size_t i = 0; i < view.native_count; i++)
         stack->frames[i] = *symbols_address(s, t, view.native[i], 0);
     return stack;
+}
+
+/* Variables of the program, one in every 0x40 bytes, for locks. */
+enum { LOCK_A = 0x5000000, LOCK_B = 0x5000040, LOCK_C = 0x5000080, LOCK_D = 0x50000c0, LOCKS_END = 0x5000100 };
+
+bool symbols_variable(struct symbols *s, struct trace *t, uint64_t address, uint32_t generation, struct variable *out)
+{
+    static const char *const names[] = {"lock_a", "lock_b", "lock_c", "lock_d"};
+    (void)s, (void)t, (void)generation;
+    if (address < LOCK_A || address >= LOCKS_END)
+        return false;
+    *out = (struct variable){names[(address - LOCK_A) / 0x40], "program"};
+    return true;
 }
 
 size_t symbols_warning_count(const struct symbols *s)

@@ -181,6 +181,28 @@ static void own_code_has_function_line_and_inlined_frames(void **state)
 }
 
 /* The first address of a function is its own when it is exact, the previous function's when it is a return address. */
+static uint32_t known_variable[4];
+
+static void variable_has_its_name_and_offset(void **state)
+{
+    (void)state;
+    uint64_t address = (uint64_t)(uintptr_t)known_variable;
+    struct module self = module_around(known_static());
+    struct module data = module_around(address);
+    struct fixture f = fixture_new();
+    struct variable variable;
+    module_add(f.builder, &self);
+    module_add(f.builder, &data);
+    fixture_open(&f);
+    assert_true(symbols_variable(f.symbols, f.trace, address, 0, &variable));
+    assert_string_equal(variable.name, "known_variable");
+    assert_string_equal(variable.module, strrchr(self.path, '/') + 1);
+    assert_true(symbols_variable(f.symbols, f.trace, address + 4, 0, &variable));
+    assert_string_equal(variable.name, "known_variable+4");
+    assert_false(symbols_variable(f.symbols, f.trace, (uint64_t)(uintptr_t)&variable, 0, &variable)); /* the stack */
+    fixture_free(&f);
+}
+
 static void exact_pc_is_not_moved_back(void **state)
 {
     (void)state;
@@ -376,6 +398,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(own_code_has_function_line_and_inlined_frames),
+        cmocka_unit_test(variable_has_its_name_and_offset),
         cmocka_unit_test(exact_pc_is_not_moved_back),
         cmocka_unit_test(libc_function_has_its_known_name),
         cmocka_unit_test(other_build_gives_addresses_and_one_warning),

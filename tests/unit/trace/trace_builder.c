@@ -412,6 +412,11 @@ uint32_t builder_epoll_set(struct trace_builder *b, uint64_t pc, uint32_t module
                            set);
 }
 
+uint32_t builder_lock(struct trace_builder *b, uint64_t address, const char *kind)
+{
+    return endpoint_append(b, (struct event_endpoint){.kind = ENDPOINT_LOCK, .pc = address}, kind);
+}
+
 void builder_module(struct trace_builder *b, uint64_t start, uint64_t end, uint64_t bias, uint32_t loaded,
                     const char *path, const uint8_t *build_id, size_t build_id_size)
 {

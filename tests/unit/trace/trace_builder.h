@@ -91,6 +91,9 @@ uint32_t builder_waitset(struct trace_builder *b, uint64_t pc, uint32_t module_g
 /* The same for one epoll set of several that are waited on there, as the recorder names it: "epoll 5". */
 uint32_t builder_epoll_set(struct trace_builder *b, uint64_t pc, uint32_t module_generation, const char *set);
 
+/* An ENDPOINT_LOCK at `address`. kind: as the recorder writes it, "mutex". */
+uint32_t builder_lock(struct trace_builder *b, uint64_t address, const char *kind);
+
 /* Modules [start, end); build_id may be NULL. loaded/unloaded: module generations. */
 void builder_module(struct trace_builder *b, uint64_t start, uint64_t end, uint64_t bias, uint32_t loaded,
                     const char *path, const uint8_t *build_id, size_t build_id_size);

@@ -222,6 +222,58 @@ static void sample_requests(struct trace_builder *b, const struct sample_ids *id
     builder_log_raw(b, &address, sizeof(address));
 }
 
+/* Locks: held, ordered, misused. */
+static void sample_locks(struct trace_builder *b, const struct sample_ids *ids)
+{
+    const uint64_t when = BUILDER_START + 80 * SAMPLE_MS;
+    const struct event_hold hold = {
+        .header = {EVENT_MAGIC, EVENT_HOLD, sizeof(hold), when},
+        .duration_ns = 2 * SAMPLE_MS,
+        .waited_ns = SAMPLE_MS,
+        .weight = 1.5f,
+        .tid = WORKER,
+        .slot = 1,
+        .stack = ids->sleep_stack,
+        .lock = 9,
+        .waiters = 3,
+        .flags = HOLD_CONTENDED,
+        .kind = LOCK_KIND_MUTEX,
+    };
+    const struct event_lock lock = {{EVENT_MAGIC, EVENT_LOCK, sizeof(lock), when}, 0x401234, 9, ids->sleep_stack};
+    const struct event_order order = {
+        .header = {EVENT_MAGIC, EVENT_ORDER, sizeof(order), when},
+        .place = 0x401250,
+        .from = 9,
+        .to = 10,
+        .stack = ids->sleep_stack,
+        .tid = WORKER,
+        .locks = 2,
+        .flags = ORDER_TO_SHARED,
+    };
+    const struct event_misuse misuse = {
+        .header = {EVENT_MAGIC, EVENT_MISUSE, sizeof(misuse), when},
+        .lock = 9,
+        .stack = ids->sleep_stack,
+        .tid = WORKER,
+        .other = LOOP,
+        .kind = MISUSE_STRANGER_UNLOCK,
+    };
+    struct {
+        struct event_lockset event;
+        uint64_t places[2];
+        uint32_t locks[2];
+        uint8_t shared[8];
+    } set = {.event = {{EVENT_MAGIC, EVENT_LOCKSET, sizeof(set), when}, 2, 1, {56, 8}, {40, 16}, {64, 2}, 0},
+             .places = {0x401250, 0x401260},
+             .locks = {9, 10},
+             .shared = {0, 1}};
+    builder_ring_raw(b, WORKER, &hold, sizeof(hold));
+    builder_log_raw(b, &lock, sizeof(lock));
+    builder_log_raw(b, &set, sizeof(set));
+    builder_log_raw(b, &order, sizeof(order));
+    builder_log_raw(b, &misuse, sizeof(misuse));
+}
+
 struct trace_builder *sample_build(void)
 {
     struct sample_ids ids;
@@ -242,6 +294,7 @@ struct trace_builder *sample_build(void)
     sample_worker(b, &ids);
     sample_kernel(b, &ids);
     sample_requests(b, &ids);
+    sample_locks(b, &ids);
     builder_time(b, BUILDER_START + 500 * SAMPLE_MS);
     builder_fork(b, 77);
     builder_note(b, 1, "Python 3.99 is not known: native frames only");

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "analysis/lock_order.h"
+
+#include <stdlib.h>
+
+void order_graph_add(struct order_graph *graph, const struct model_process *process, const struct event_order *event)
+{
+    if (event->from == event->to || event->from == ENDPOINT_OVERFLOW || event->to == ENDPOINT_OVERFLOW)
+        return;
+    graph->edges = memory_grow(graph->edges, graph->count, &graph->capacity, sizeof(*graph->edges));
+    graph->edges[graph->count++] = (struct order_edge){process, *event, false};
+}
+
+void order_graph_free(struct order_graph *graph)
+{
+    free(graph->edges);
+    *graph = (struct order_graph){NULL, 0, 0};
+}
+
+static int edge_compare(const void *left, const void *right)
+{
+    const struct order_edge *a = left, *b = right;
+    if (a->process != b->process)
+        return a->process < b->process ? -1 : 1;
+    if (a->event.from != b->event.from)
+        return a->event.from < b->event.from ? -1 : 1;
+    if (a->event.to != b->event.to)
+        return a->event.to < b->event.to ? -1 : 1;
+    if (a->event.flags != b->event.flags)
+        return a->event.flags < b->event.flags ? -1 : 1;
+    return a->event.header.time_ns < b->event.header.time_ns ? -1 : a->event.header.time_ns > b->event.header.time_ns;
+}
+
+/* ---- which requests can stand at the same time ---- */
+
+static bool waits_for(const struct order_edge *edge, const struct order_edge *next)
+{
+    return !((edge->event.flags & ORDER_TO_SHARED) && (next->event.flags & ORDER_FROM_SHARED));
+}
+
+static bool sets_exclude(const struct trace_lockset *a, const struct trace_lockset *b)
+{
+    for (size_t i = 0; a && b && i < a->count; i++) {
+        for (size_t j = 0; j < b->count; j++) {
+            if (a->locks[i] == b->locks[j] && !(a->shared[i] && b->shared[j]))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool circle_has_gate(const struct order_circle *circle)
+{
+    const struct trace *trace = circle->edges[0]->process->trace;
+    for (size_t i = 0; i < circle->count; i++) {
+        const struct trace_lockset *a = trace_lockset_find(trace, circle->edges[i]->event.locks);
+        for (size_t j = i + 1; j < circle->count; j++) {
+            if (sets_exclude(a, trace_lockset_find(trace, circle->edges[j]->event.locks)))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool circle_is_one_threads(const struct order_circle *circle, const struct model *model)
+{
+    for (size_t i = 1; i < circle->count; i++) {
+        if (circle->edges[i]->event.tid != circle->edges[0]->event.tid)
+            return false;
+    }
+    for (size_t i = 0; i < circle->count; i++) {
+        const struct lock_row *lock =
+            locks_find(&model->locks, circle->edges[i]->process, circle->edges[i]->event.from);
+        if (!lock || lock->users < 2)
+            return true;
+    }
+    return false;
+}
+
+/* ---- the search ---- */
+
+struct search {
+    const struct model *model;
+    const struct order_edge *edges; /* of one process, by `from` */
+    size_t count, length;
+    uint64_t steps;
+    size_t found_count;
+    struct order_circle circle;
+    void (*found)(void *context, const struct order_circle *circle);
+    void *context;
+};
+
+static size_t edges_from(const struct search *search, uint32_t lock)
+{
+    size_t low = 0, high = search->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (search->edges[middle].event.from < lock)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool circle_visits(const struct order_circle *circle, uint32_t lock)
+{
+    for (size_t i = 0; i < circle->count; i++) {
+        if (circle->edges[i]->event.from == lock)
+            return true;
+    }
+    return false;
+}
+
+static void circle_close(struct search *search)
+{
+    const struct order_circle *circle = &search->circle;
+    if (!waits_for(circle->edges[circle->count - 1], circle->edges[0]) || circle_has_gate(circle) ||
+        circle_is_one_threads(circle, search->model))
+        return;
+    search->found_count++;
+    search->found(search->context, circle);
+}
+
+/* Goes on from the circle's last edge. A circle begins at its lowest lock, so that it is found once. */
+static void search_extend(struct search *search)
+{
+    struct order_circle *circle = &search->circle;
+    uint32_t first = circle->edges[0]->event.from;
+    uint32_t lock = circle->edges[circle->count - 1]->event.to;
+    for (size_t i = edges_from(search, lock); i < search->count && search->edges[i].event.from == lock; i++) {
+        const struct order_edge *edge = &search->edges[i];
+        if (search->found_count >= CIRCLES_MAX || ++search->steps > CIRCLE_STEPS)
+            return;
+        if (edge->event.to < first || !waits_for(circle->edges[circle->count - 1], edge))
+            continue;
+        circle->edges[circle->count++] = edge;
+        if (edge->event.to == first) {
+            if (circle->count == search->length)
+                circle_close(search);
+        } else if (circle->count < search->length && !circle_visits(circle, edge->event.to)) {
+            search_extend(search);
+        }
+        circle->count--;
+    }
+}
+
+/* Drops edges that are in no circle: nothing leads to where they begin, or on from where they end. */
+static bool edges_trim(struct order_edge *edges, size_t *count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++) {
+        bool led_to = false, leads_on = false;
+        for (size_t j = 0; j < *count && !(led_to && leads_on); j++) {
+            led_to |= edges[j].event.to == edges[i].event.from;
+            leads_on |= edges[j].event.from == edges[i].event.to;
+        }
+        edges[i].dead = !led_to || !leads_on;
+    }
+    for (size_t i = 0; i < *count; i++) {
+        if (!edges[i].dead)
+            edges[kept++] = edges[i];
+    }
+    bool trimmed = kept < *count;
+    *count = kept;
+    return trimmed;
+}
+
+static void process_search(struct search *search)
+{
+    for (search->length = 2; search->length <= CIRCLE_MAX; search->length++) {
+        for (size_t i = 0; i < search->count; i++) {
+            search->circle = (struct order_circle){{&search->edges[i]}, 1};
+            if (search->edges[i].event.to > search->edges[i].event.from)
+                search_extend(search);
+        }
+    }
+}
+
+void order_graph_circles(struct order_graph *graph, const struct model *model,
+                         void (*found)(void *context, const struct order_circle *circle), void *context)
+{
+    size_t end;
+    if (graph->count > 0)
+        qsort(graph->edges, graph->count, sizeof(*graph->edges), edge_compare);
+    for (size_t first = 0; first < graph->count; first = end) {
+        for (end = first; end < graph->count && graph->edges[end].process == graph->edges[first].process; end++)
+            continue;
+        struct search search = {
+            .model = model, .edges = graph->edges + first, .count = end - first, .found = found, .context = context};
+        while (edges_trim(graph->edges + first, &search.count))
+            continue;
+        process_search(&search);
+    }
+}

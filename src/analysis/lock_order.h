@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The order in which threads take locks, and circles in it.
+ *
+ * An edge A -> B: a thread asked for B while it held A. A circle of edges is a potential deadlock (Coffman et al.,
+ * System Deadlocks, 1971; lock graphs with gate locks: Havelund, Using Runtime Analysis to Guide Model Checking of Java
+ * Programs, 2000) unless its requests cannot stand at the same time:
+ *
+ * - a lock between two edges of the circle is shared on both sides: readers do not wait for readers;
+ * - two edges were seen under a common lock (a gate), which not both had for reading;
+ * - all edges are of one thread, and no other is known to use the locks.
+ *
+ * Locks are objects here, not classes: locks of one kind that are always taken in the order of their addresses make no
+ * circle. A try function never waits, so that it is the end of no edge; recursion is none (both: the recorder).
+ */
+#ifndef CPROBE_ANALYSIS_LOCK_ORDER_H
+#define CPROBE_ANALYSIS_LOCK_ORDER_H
+
+#include "analysis/model.h"
+
+#define CIRCLE_MAX 8         /* locks in a circle */
+#define CIRCLES_MAX 64       /* of one process */
+#define CIRCLE_STEPS 1000000 /* of the search in one process */
+
+struct order_edge {
+    const struct model_process *process;
+    struct event_order event;
+    bool dead; /* of the search: in no circle */
+};
+
+struct order_graph {
+    struct order_edge *edges;
+    size_t count, capacity;
+};
+
+/* A circle: edges[i].to is edges[i + 1].from. */
+struct order_circle {
+    const struct order_edge *edges[CIRCLE_MAX];
+    size_t count;
+};
+
+void order_graph_add(struct order_graph *graph, const struct model_process *process, const struct event_order *event);
+void order_graph_free(struct order_graph *graph);
+/* Calls `found` for the circles of each process, the shortest first, each once whatever edge it is seen from. Uses the
+   edges up. */
+void order_graph_circles(struct order_graph *graph, const struct model *model,
+                         void (*found)(void *context, const struct order_circle *circle), void *context);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lock-contention: a lock for which threads waited too long, who had it meanwhile, and where.
+ *
+ * What does not count, although it is a recorded wait in a lock call: waits for conditions, barriers, signals (a
+ * semaphore that nobody had) and the ends of threads; and waits whose reason is told elsewhere: the owner waited for
+ * I/O with the lock held (io-under-lock; or for work to come: whoever has the lock is next in turn), or for another
+ * lock that is reported itself (lock_chain.h).
+ *
+ * The interpreter lock has limits of its own: threads that compute in Python take turns. What is worth a warning is a
+ * thread that loses a large part of its time to others, or a call that did not give it away for long.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/lock_io.h"
+#include "analysis/lock_stacks.h"
+#include "analysis/problem.h"
+#include "analysis/round.h"
+#include "analysis/rule.h"
+
+#define OWNER_STACKS 4
+#define EXPLAINED 0.5             /* part of the waits that must be due to something else to be left to that */
+#define SWITCH_LATE_NS 20000000.0 /* CPython asks the owner to give its lock away after 5 ms */
+
+static const char rule_name[] = "lock-contention";
+
+static const struct lock_class *problem_class(const struct problem *problem, const struct model *model)
+{
+    return locks_class(&model->locks, locks_waited(model, problem_heaviest(problem)->row));
+}
+
+static bool class_is_gil(const struct lock_class *class)
+{
+    return class->rows[0]->kind == LOCK_KIND_GIL;
+}
+
+static bool problem_is_too_much(const struct problem *problem, const struct lock_class *class,
+                                const struct analysis_options *options)
+{
+    bool gil = class_is_gil(class);
+    double limit = gil ? options->lock_gil_share : options->lock_share, total = 0, share = 0;
+    struct problem_part part;
+    for (size_t i = 0; problem_parts_next(problem, &i, &part);) {
+        double of_life = part.counted_ns / (double)thread_life_ns(part.thread);
+        total += part.counted_ns;
+        share = of_life > share ? of_life : share;
+    }
+    if (gil && class->hold_max_ns >= options->lock_gil_single)
+        return true;
+    return total >= (double)(gil ? options->lock_gil_total : options->lock_total) && share >= limit;
+}
+
+/* Waits for the class that are due to owners who waited for I/O. */
+static double io_ns(const struct model *model, const struct lock_class *class)
+{
+    double ns = 0;
+    for (size_t i = 0; i < class->row_count; i++)
+        ns += lock_io_cost(model, class->process, class->rows[i]->endpoint->id);
+    return ns;
+}
+
+/* The same for owners who waited for another lock that is a problem of its own. */
+static double passed_ns(const struct model *model, const struct lock_class *class, const bool *reported)
+{
+    const struct lock_chain *chain = model->chain;
+    double ns = 0;
+    for (size_t i = 0; i < chain->pass_count; i++) {
+        const struct lock_row *from = locks_find(&model->locks, chain->passes[i].process, chain->passes[i].from);
+        const struct lock_row *to = locks_find(&model->locks, chain->passes[i].process, chain->passes[i].to);
+        if (from && to && from->class != to->class && locks_class(&model->locks, from) == class && reported[to->class])
+            ns += chain->passes[i].ns;
+    }
+    return ns;
+}
+
+/* ---- owners ---- */
+
+struct owner_sum {
+    const struct lock_owner *owner;
+    const struct lock_row *row;
+};
+
+static int owner_compare(const void *left, const void *right)
+{
+    const struct owner_sum *a = left, *b = right;
+    if (a->owner->ns != b->owner->ns)
+        return a->owner->ns > b->owner->ns ? -1 : 1;
+    return a->owner < b->owner ? -1 : a->owner > b->owner;
+}
+
+/* Owners of all locks of the class, who cost most first. Returns how many; to be freed. */
+static size_t owners_list(const struct lock_class *class, struct owner_sum **list)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < class->row_count; i++)
+        count += class->rows[i]->owner_count;
+    *list = memory_get(count + 1, sizeof(**list));
+    count = 0;
+    for (size_t i = 0; i < class->row_count; i++) {
+        for (size_t j = 0; j < class->rows[i]->owner_count; j++)
+            (*list)[count++] = (struct owner_sum){&class->rows[i]->owners[j], class->rows[i]};
+    }
+    if (count > 0)
+        qsort(*list, count, sizeof(**list), owner_compare);
+    return count;
+}
+
+static const struct stack *owner_stack(const struct model *model, const struct owner_sum *sum)
+{
+    return symbols_stack(model->symbols, sum->row->process->trace, sum->owner->stack, 0);
+}
+
+/* Who had the lock, in words; NULL where that is not known. */
+static const char *owners_report(const struct model *model, const struct lock_class *class, struct finding *finding,
+                                 struct arena *arena)
+{
+    struct owner_sum *list;
+    size_t count = owners_list(class, &list);
+    const char *words = NULL;
+    double all = 0;
+    for (size_t i = 0; i < count; i++)
+        all += list[i].owner->ns;
+    for (size_t i = 0; i < count && i < OWNER_STACKS; i++)
+        finding_stack_add(finding, "owner", owner_stack(model, &list[i]), list[i].owner->count, list[i].owner->ns,
+                          arena);
+    if (count > 0 && all > 0) {
+        const struct lock_owner *owner = list[0].owner;
+        words = stack_words(owner_stack(model, &list[0]), class->process, arena);
+        if (words)
+            evidence_text(finding, "owner", words);
+        if (owner->thread)
+            evidence_text(finding, "owner_thread", owner->thread->name);
+        evidence_ratio(finding, "owner_share", owner->ns / all);
+        if (class_is_gil(class) && owner->ns >= owner->count * SWITCH_LATE_NS)
+            evidence_text(finding, "not_released",
+                          arena_format(arena, "%s each time on average: a call from there did not release it",
+                                       words_duration(round_whole(owner->ns / owner->count), arena)));
+    }
+    free(list);
+    return words;
+}
+
+/* ---- the finding ---- */
+
+static const char *remedy_of(const struct lock_class *class)
+{
+    if (class_is_gil(class))
+        return "Move the computation to another process (concurrent.futures.ProcessPoolExecutor), or into a library "
+               "that releases the interpreter lock while it computes.";
+    return "Do less while the lock is held, above all in the owner's place: compute before it is taken, split the data "
+           "that it protects, or let readers share it.";
+}
+
+static void problem_find(const struct problem *problem, const struct lock_class *class, struct model *model,
+                         struct findings *findings)
+{
+    struct problem_part worst = problem_worst_part(problem);
+    struct finding *finding = problem_report(problem, &worst, rule_name, "waiting", findings);
+    struct arena *arena = findings->arena;
+    double share = worst.counted_ns / (double)thread_life_ns(worst.thread);
+    share = share < 1 ? share : 1;
+    evidence_text(finding, "lock", class->name);
+    evidence_text(finding, "lock_kind", class->kind);
+    evidence_ratio(finding, "share", share);
+    evidence_count(finding, "acquisitions", round_whole(class->acquisitions));
+    evidence_time(finding, "hold_p50_ns", class->hold_p50_ns);
+    evidence_time(finding, "hold_p99_ns", class->hold_p99_ns);
+    if (class->queue_max > 0)
+        evidence_text(
+            finding, "queue",
+            arena_format(arena, "%.1f threads on average, %u at most", class->queue_mean, (unsigned)class->queue_max));
+    const char *owner = owners_report(model, class, finding, arena);
+    finding->title =
+        arena_format(arena, "Threads wait %s in all for %s%s, up to %s of one's time%s%s",
+                     words_duration(finding->total_ns, arena), class_is_gil(class) ? "the " : "", class->name,
+                     words_share(share, arena), owner ? "; it is mostly held by " : "", owner ? owner : "");
+    finding->remedy = remedy_of(class);
+    problem_evidence(problem, model, finding, findings);
+}
+
+static void shares_collect(struct model *model, struct shares *shares)
+{
+    for (size_t i = 0; i < model->waits.count; i++) {
+        const struct wait_row *row = &model->waits.rows[i];
+        const struct lock_row *lock = locks_waited(model, row);
+        if (!lock)
+            continue;
+        const struct lock_class *class = locks_class(&model->locks, lock);
+        struct share *share = shares_add(shares, rule_name, model, row);
+        if (class->id)
+            share->id = class->id ^ place_hash_text(PLACE_HASH_START, rule_name);
+    }
+}
+
+/* Which classes are a problem by their own numbers: what they are due to is asked afterwards. */
+static void problems_mark(const struct shares *shares, const struct model *model, bool *reported)
+{
+    struct problem problem;
+    for (size_t i = 0; problems_next(shares, &i, &problem);) {
+        const struct lock_class *class = problem_class(&problem, model);
+        if (problem_is_too_much(&problem, class, model->options))
+            reported[class - model->locks.classes] = true;
+    }
+}
+
+static void rule_end(void *state, struct model *model, struct findings *findings)
+{
+    struct shares shares = {NULL, 0, 0};
+    struct problem problem;
+    bool *reported = memory_get(model->locks.class_count + 1, sizeof(*reported));
+    (void)state;
+    shares_collect(model, &shares);
+    shares_sort(&shares);
+    problems_mark(&shares, model, reported);
+    for (size_t i = 0; problems_next(&shares, &i, &problem);) {
+        const struct lock_class *class = problem_class(&problem, model);
+        double elsewhere = io_ns(model, class) + passed_ns(model, class, reported);
+        if (reported[class - model->locks.classes] && elsewhere < EXPLAINED * class->wait_ns)
+            problem_find(&problem, class, model, findings);
+    }
+    free(reported);
+    shares_free(&shares);
+}
+
+const struct rule rule_lock_contention = {.end = rule_end};

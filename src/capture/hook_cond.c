@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Condition variables. While a thread waits on one it does not hold the mutex. They exist in two versions with
+ * different layouts of pthread_cond_t; each goes to its own (cprobe.map).
+ *
+ * CPython waits for its interpreter lock (GIL) on a condition in its own variables and signals it when it gives the
+ * lock away (Python/ceval_gil.h, 3.8 to 3.13): that one is a lock like any other.
+ */
+#include "capture/hook.h"
+
+#include "capture/lock.h"
+#include "capture/locks.h"
+#include "capture/python.h"
+
+#define WAITERS_SHIFT 3 /* of __wrefs, nptl/pthread_cond_wait.c */
+
+/* The mutex, between its release by the wait and its return. */
+struct released {
+    pthread_mutex_t *mutex;
+    uintptr_t pc;
+    unsigned flags;
+    bool held;
+};
+
+static void released_begin(struct released *r, pthread_mutex_t *mutex)
+{
+    const struct held *h = lockset_find(&lockset_self, mutex);
+    *r = (struct released){.mutex = mutex, .held = h != NULL};
+    if (h) {
+        r->pc = h->pc;
+        r->flags = h->flags;
+        lockset_pop(mutex);
+        return;
+    }
+    uint32_t owner = (uint32_t)load_relaxed(&mutex->__data.__owner);
+    if (unlikely(recorder_on()) && (owner == 0 || lock_owned_elsewhere(owner)))
+        lock_misused(MISUSE_WAIT_WITHOUT, mutex, LOCK_KIND_MUTEX, owner, 0);
+}
+
+/* The mutex is held again. After a cancellation it is, too, but nobody is told. */
+static void released_end(struct released *r)
+{
+    if (r->held && recorder_on())
+        lockset_enter(&lockset_self, (uintptr_t)r->mutex, r->pc, LOCK_KIND_MUTEX, r->flags, 0);
+}
+
+static unsigned condition_kind(const void *condition)
+{
+    return python_owns((uintptr_t)condition) ? LOCK_KIND_GIL : LOCK_KIND_CONDITION;
+}
+
+#define COND_WAIT(call, condition, mutex, timed, expression)                                   \
+    struct lock_wait wait;                                                                     \
+    struct released released;                                                                  \
+    released_begin(&released, mutex);                                                          \
+    lock_wait_begin(&wait, condition, condition_kind(condition), (timed) ? HELD_TIMED : 0, 0); \
+    int error = (expression);                                                                  \
+    lock_wait_end(&wait, CALL_##call, error, RETURN_ADDRESS);                                  \
+    released_end(&released);                                                                   \
+    return error
+
+__asm__(".symver hook_cond_wait, pthread_cond_wait@@GLIBC_2.3.2");
+EXPORT int hook_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
+int hook_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
+{
+    COND_WAIT(pthread_cond_wait, condition, mutex, false, REAL(pthread_cond_wait)(condition, mutex));
+}
+
+__asm__(".symver hook_cond_wait_old, pthread_cond_wait@GLIBC_2.2.5");
+EXPORT int hook_cond_wait_old(pthread_cond_t *condition, pthread_mutex_t *mutex);
+int hook_cond_wait_old(pthread_cond_t *condition, pthread_mutex_t *mutex)
+{
+    COND_WAIT(pthread_cond_wait, condition, mutex, false, REAL(pthread_cond_wait_old)(condition, mutex));
+}
+
+__asm__(".symver hook_cond_timedwait, pthread_cond_timedwait@@GLIBC_2.3.2");
+EXPORT int hook_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until);
+int hook_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until)
+{
+    COND_WAIT(pthread_cond_timedwait, condition, mutex, true, REAL(pthread_cond_timedwait)(condition, mutex, until));
+}
+
+__asm__(".symver hook_cond_timedwait_old, pthread_cond_timedwait@GLIBC_2.2.5");
+EXPORT int hook_cond_timedwait_old(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until);
+int hook_cond_timedwait_old(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until)
+{
+    COND_WAIT(pthread_cond_timedwait, condition, mutex, true,
+              REAL(pthread_cond_timedwait_old)(condition, mutex, until));
+}
+
+EXPORT int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock,
+                                  const struct timespec *until)
+{
+    COND_WAIT(pthread_cond_clockwait, condition, mutex, true,
+              REAL(pthread_cond_clockwait)(condition, mutex, clock, until));
+}
+
+/* The interpreter lock is given away: before the waiter has it, while this thread's Python frames are still there. */
+static ALWAYS_INLINE void signal_begin(const pthread_cond_t *condition)
+{
+    if (unlikely(load_relaxed(&condition->__data.__wrefs) >> WAITERS_SHIFT) && python_owns((uintptr_t)condition))
+        lock_contended(condition, LOCK_KIND_GIL);
+}
+
+__asm__(".symver hook_cond_signal, pthread_cond_signal@@GLIBC_2.3.2");
+EXPORT int hook_cond_signal(pthread_cond_t *condition);
+int hook_cond_signal(pthread_cond_t *condition)
+{
+    signal_begin(condition);
+    return REAL(pthread_cond_signal)(condition);
+}
+
+__asm__(".symver hook_cond_signal_old, pthread_cond_signal@GLIBC_2.2.5");
+EXPORT int hook_cond_signal_old(pthread_cond_t *condition);
+int hook_cond_signal_old(pthread_cond_t *condition)
+{
+    return REAL(pthread_cond_signal_old)(condition);
+}
+
+/* ---- C11 (threads.h): cnd_t is a pthread_cond_t ---- */
+
+EXPORT int cnd_wait(cnd_t *cnd, mtx_t *mtx)
+{
+    pthread_mutex_t *mutex = (pthread_mutex_t *)mtx;
+    COND_WAIT(cnd_wait, cnd, mutex, false, REAL(cnd_wait)(cnd, mtx));
+}
+
+EXPORT int cnd_timedwait(cnd_t *cnd, mtx_t *mtx, const struct timespec *until)
+{
+    pthread_mutex_t *mutex = (pthread_mutex_t *)mtx;
+    COND_WAIT(cnd_timedwait, cnd, mutex, true, REAL(cnd_timedwait)(cnd, mtx, until));
+}

@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "capture/lock.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "capture/locks.h"
+#include "capture/sampler.h"
+#include "capture/slots.h"
+#include "capture/stack.h"
+
+#define TIMED_PER_SECOND 1000u /* acquisitions of one thread that are timed at random, about */
+#define PERIOD_MIN 4u          /* log2 */
+#define PERIOD_MAX 20u
+
+static bool enter(struct thread *t, uint64_t now)
+{
+    if (!recorder_on() || t->in_vfork || !thread_enter(t, FRAME_ADDRESS))
+        return false;
+    if (t->slot || thread_prepare(t, now))
+        return true;
+    thread_leave(t);
+    return false;
+}
+
+/* ---- locks that are waited for ---- */
+
+#define QUEUES 1024u
+#define QUEUE_WAITERS 0xffffu
+
+/* One lock that threads wait for. Collisions are not resolved: a lock that finds its place taken goes without. */
+struct queue {
+    uint64_t word;        /* address << 16 | waiters; 0: free */
+    uint64_t since_ns;    /* since when its waiters wait for the same owner, about; 0: nobody does */
+    uint32_t owner;       /* thread that last left it, and where it then was: written by the owner, read by waiters */
+    uint32_t owner_stack; /* 0: not known. Stored after `owner` */
+};
+static struct queue queues[QUEUES];
+
+static struct queue *queue_of(uintptr_t lock)
+{
+    return &queues[(lockset_mix(lock) >> 24) % QUEUES];
+}
+
+static bool queue_join(uintptr_t lock, uint64_t now)
+{
+    struct queue *q = queue_of(lock);
+    uint64_t word = load_relaxed(&q->word);
+    do {
+        if (word && (word >> 16 != lock || (word & QUEUE_WAITERS) == QUEUE_WAITERS))
+            return false;
+    } while (!cas_acq_rel(&q->word, &word, word ? word + 1 : ((uint64_t)lock << 16 | 1)));
+    if (!word)
+        store_relaxed(&q->since_ns, now);
+    return true;
+}
+
+/* The thread that let the waiter have the lock, and its stack, 0 where it was not taken. */
+static uint32_t queue_leave(uintptr_t lock, uint64_t now, uint32_t *owner)
+{
+    struct queue *q = queue_of(lock);
+    uint32_t stack = load_acquire(&q->owner_stack);
+    if (stack)
+        *owner = load_relaxed(&q->owner);
+    uint64_t word = load_relaxed(&q->word);
+    bool last;
+    do { /* before the place is free: it may be another lock's from then on */
+        last = (word & QUEUE_WAITERS) <= 1;
+        store_relaxed(&q->since_ns, last ? 0 : now); /* those who still wait now wait for this thread */
+        if (last)
+            store_relaxed(&q->owner_stack, 0);
+    } while (!cas_acq_rel(&q->word, &word, last ? 0 : word - 1));
+    return stack;
+}
+
+/* ---- acquisitions timed at random ---- */
+
+void lock_timed(struct held *h)
+{
+    struct lockset *s = &lockset_self;
+    uint64_t now = clock_now();
+    struct thread *t = &thread_self;
+    unsigned period = s->period ? s->period : PERIOD_MIN;
+    if (s->period) {
+        h->since_ns = now;
+        h->weight = 1u << period;
+    }
+    if (now - s->last_ns < 1000000000u / TIMED_PER_SECOND)
+        period += period < PERIOD_MAX;
+    else
+        period -= period > PERIOD_MIN;
+    if (!t->random)
+        t->random = (now ^ (uintptr_t)t) | 1;
+    s->last_ns = now;
+    s->period = (uint16_t)period;
+    s->ticks = (int32_t)(t->random % ((2u << period) - 1)); /* mean (1 << period) - 1 */
+    t->random ^= t->random << 13;
+    t->random ^= t->random >> 7;
+    t->random ^= t->random << 17;
+}
+
+static void hold_write(struct thread *t, const struct event_hold *values)
+{
+    struct event_hold *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
+    if (!e)
+        return;
+    *e = *values;
+    e->header.magic = EVENT_MAGIC;
+    e->header.type = EVENT_HOLD;
+    e->header.size = sizeof(*e);
+    e->tid = t->tid;
+    e->slot = t->slot->number;
+    writer_ring_commit(t->ring);
+}
+
+static void hold_count(struct thread *t, uint32_t lock, uint64_t begin_ns, uint64_t duration, uint32_t weight)
+{
+    struct trace_counter *c = slot_counter(t->slot, CALL_hold, 0, lock);
+    if (!c)
+        return;
+    if (!c->count)
+        c->first_ns = begin_ns;
+    c->total_ns += duration * weight;
+    c->max_ns = duration > c->max_ns ? duration : c->max_ns;
+    c->last_ns = begin_ns + duration;
+    store_release(&c->count, c->count + weight);
+}
+
+void lock_left(const struct held *h)
+{
+    struct thread *t = &thread_self;
+    uint64_t now = clock_now();
+    if (!h->weight || !enter(t, now))
+        return;
+    uint64_t duration = now - h->since_ns;
+    uint32_t id = locks_number(h->lock, h->kind);
+    hold_count(t, id, h->since_ns, duration, h->weight);
+    hold_write(t, &(struct event_hold){.header.time_ns = h->since_ns,
+                                       .duration_ns = duration,
+                                       .weight = (float)h->weight,
+                                       .lock = id,
+                                       .flags = h->flags & HELD_SHARED ? HOLD_SHARED : 0,
+                                       .kind = h->kind});
+    thread_leave(t);
+}
+
+/* ---- contention ---- */
+
+/* Whether a thread that has got it holds it (the GIL: CPython says so itself). */
+static bool kind_held(unsigned kind)
+{
+    return kind != LOCK_KIND_CONDITION && kind != LOCK_KIND_BARRIER && kind != LOCK_KIND_ONCE && kind != LOCK_KIND_GIL;
+}
+
+#define WANTED_NS 200000u /* at most so often a stack is taken before a wait */
+
+/* Says in the thread's slot what is waited for: a thread that never returns cannot say it later. */
+static void want(struct thread *t, struct lock_wait *w)
+{
+    struct trace_thread_slot *slot = t->slot->data;
+    bool soon = w->begin_ns - t->wanted_ns < WANTED_NS;
+    slot->wanted_lock = w->id;
+    slot->wanted_stack = soon ? 0 : stack_capture(t);
+    t->wanted_ns = soon ? t->wanted_ns : w->begin_ns;
+    slot->wanted_locks = locks_set();
+    slot->wanted_owner = w->owner;
+    store_release(&slot->wanted_since_ns, w->begin_ns);
+}
+
+/* The thread waits no longer. Returns the stack of who let it have the lock, as queue_leave. */
+static uint32_t wait_leave(uint64_t now, uint32_t *owner)
+{
+    struct lockset *s = &lockset_self;
+    uint32_t stack = s->waiting ? queue_leave(s->waiting, now, owner) : 0;
+    s->waiting = 0;
+    if (thread_self.slot && thread_self.slot->data->wanted_since_ns)
+        store_release(&thread_self.slot->data->wanted_since_ns, 0);
+    return stack;
+}
+
+void lock_wait_begin(struct lock_wait *w, const void *lock, unsigned kind, unsigned flags, uint32_t owner)
+{
+    struct lockset *s = &lockset_self;
+    struct thread *t = &thread_self;
+    uint32_t previous;
+    int saved = errno;
+    *w = (struct lock_wait){.begin_ns = wait_begin(),
+                            .lock = (uintptr_t)lock,
+                            .owner = owner,
+                            .fd = -1,
+                            .kind = (uint8_t)kind,
+                            .flags = (uint8_t)flags};
+    if (!w->begin_ns || !enter(t, w->begin_ns))
+        return;
+    w->id = locks_number(w->lock, kind);
+    if (unlikely(s->waiting)) /* a wait that was left by a jump */
+        wait_leave(w->begin_ns, &previous);
+    if (queue_join(w->lock, w->begin_ns))
+        s->waiting = w->lock;
+    if (s->depth)
+        want(t, w);
+    thread_leave(t);
+    if (s->depth && kind_held(kind))
+        lockset_request(s, w->lock, kind, flags);
+    errno = saved;
+}
+
+void lock_wait_end(struct lock_wait *w, enum call_number call, int error, uintptr_t pc)
+{
+    int saved = errno;
+    bool taken = error == 0 || error == EOWNERDEAD;
+    uint64_t now = w->begin_ns ? clock_now() : 0;
+    uint32_t owner = w->owner, owner_stack = wait_leave(now, &owner);
+    if (w->begin_ns)
+        wait_end(&(struct wait){.begin_ns = w->begin_ns,
+                                .end_ns = now,
+                                .endpoint = w->id,
+                                .fd = w->fd,
+                                .result = error,
+                                .call = (uint16_t)call,
+                                .flags = (uint16_t)(!taken ? WAIT_FAILED : 0),
+                                .error = (uint16_t)(taken ? 0 : error),
+                                .owner = owner,
+                                .owner_stack = owner_stack});
+    if (taken && kind_held(w->kind) && recorder_on() &&
+        !(w->kind == LOCK_KIND_SEMAPHORE && locks_signals((const void *)w->lock)))
+        lockset_enter(&lockset_self, w->lock, pc, w->kind, w->flags, 0);
+    errno = saved;
+}
+
+/* Recorded as a wait of the others would be, by time: their wait is what this owner cost them. */
+void lock_contended(const void *lock, unsigned kind)
+{
+    struct queue *q = queue_of((uintptr_t)lock);
+    struct thread *t = &thread_self;
+    uint64_t word = load_acquire(&q->word);
+    if (word >> 16 != (uintptr_t)lock)
+        return;
+    int saved = errno;
+    uint64_t now = clock_now(), since = load_relaxed(&q->since_ns);
+    uint64_t waited = since && now > since ? now - since : 0;
+    store_relaxed(&q->since_ns, now);
+    if (!waited || !enter(t, now))
+        return;
+    bool chosen = waited >= recorder.settings.sample_ns;
+    if (!chosen) {
+        t->owner_credit_ns -= (int64_t)waited;
+        chosen = t->owner_credit_ns <= 0;
+        if (chosen)
+            t->owner_credit_ns = sampler_draw(&t->random, recorder.settings.sample_ns);
+    }
+    if (chosen) {
+        uint32_t stack = stack_capture(t);
+        store_relaxed(&q->owner, t->tid);
+        store_release(&q->owner_stack, stack);
+        hold_write(t, &(struct event_hold){.header.time_ns = since,
+                                           .duration_ns = waited,
+                                           .waited_ns = waited,
+                                           .weight = sampler_weight(waited, recorder.settings.sample_ns),
+                                           .stack = stack,
+                                           .lock = locks_number((uintptr_t)lock, kind),
+                                           .waiters = (uint32_t)(word & QUEUE_WAITERS),
+                                           .flags = HOLD_CONTENDED,
+                                           .kind = (uint16_t)kind});
+    } else if (load_relaxed(&q->owner_stack)) { /* of an owner before this one */
+        store_relaxed(&q->owner_stack, 0);
+    }
+    thread_leave(t);
+    errno = saved;
+}
+
+/* ---- orders ---- */
+
+#define ORDERS 16384u
+#define PROBES 32u
+static uint64_t orders[ORDERS]; /* from << 32 | to << 2 | both shared flags, of those written */
+
+static bool order_new(uint64_t key)
+{
+    uint32_t at = (uint32_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 40) % ORDERS;
+    for (uint32_t i = 0; i < PROBES; i++, at = (at + 1) % ORDERS) {
+        uint64_t found = load_acquire(&orders[at]);
+        if (!found && cas_acq_rel(&orders[at], &found, key))
+            return true;
+        if (found == key)
+            return false;
+    }
+    return false;
+}
+
+static void order_write(struct thread *t, const struct held *from, uint32_t from_id, uint32_t to_id, unsigned flags,
+                        uint32_t stack, uint32_t set)
+{
+    struct event_order *e = (void *)writer_log_reserve(&recorder.writer, sizeof(*e), 0);
+    if (!e)
+        return;
+    e->header.time_ns = clock_now();
+    e->place = from->pc;
+    e->from = from_id;
+    e->to = to_id;
+    e->stack = stack;
+    e->tid = t->tid;
+    e->locks = set;
+    e->flags = (uint16_t)((from->flags & HELD_SHARED ? ORDER_FROM_SHARED : 0) |
+                          (from->flags & HELD_TRIED ? ORDER_FROM_TRIED : 0) |
+                          (flags & HELD_SHARED ? ORDER_TO_SHARED : 0) | (flags & HELD_TIMED ? ORDER_TIMED : 0));
+    e->reserved = 0;
+    writer_log_commit(&e->header, EVENT_ORDER);
+}
+
+void lock_ordered(uintptr_t lock, unsigned kind, unsigned flags)
+{
+    const struct lockset *s = &lockset_self;
+    struct thread *t = &thread_self;
+    int saved = errno;
+    if (__libc_single_threaded || !enter(t, clock_now()))
+        return;
+    uint32_t to = locks_number(lock, kind), stack = 0, set = 0;
+    for (uint32_t i = 0; i < s->depth && to != ENDPOINT_OVERFLOW; i++) {
+        const struct held *h = &s->held[i];
+        if (h->lock == lock || !locks_held(h))
+            continue;
+        uint32_t from = locks_number(h->lock, h->kind);
+        uint64_t key = (uint64_t)from << 32 | to << 2 | (h->flags & HELD_SHARED) << 1 | (flags & HELD_SHARED);
+        if (from == ENDPOINT_OVERFLOW || !order_new(key))
+            continue;
+        stack = stack ? stack : stack_capture(t);
+        set = set ? set : locks_set();
+        order_write(t, h, from, to, flags, stack, set);
+    }
+    thread_leave(t);
+    errno = saved;
+}
+
+/* ---- misuse ---- */
+
+#define MISUSES 256u
+static uint64_t misuses[MISUSES];
+
+void lock_misused(enum misuse misuse, const void *lock, unsigned kind, uint32_t other, int error)
+{
+    struct thread *t = &thread_self;
+    int saved = errno;
+    uint64_t now = clock_now();
+    if (!enter(t, now))
+        return;
+    uint32_t id = locks_number((uintptr_t)lock, kind);
+    uint64_t key = (uint64_t)id << 8 | misuse, found = 0;
+    if (cas_acq_rel(&misuses[(key * UINT64_C(0x9E3779B97F4A7C15) >> 40) % MISUSES], &found, key)) {
+        uint32_t stack = stack_capture(t);
+        struct event_misuse *e = (void *)writer_log_reserve(&recorder.writer, sizeof(*e), 0);
+        if (e) {
+            e->header.time_ns = now;
+            e->lock = id;
+            e->stack = stack;
+            e->tid = t->tid;
+            e->other = other;
+            e->kind = (uint16_t)misuse;
+            e->error = (uint16_t)error;
+            e->reserved = 0;
+            writer_log_commit(&e->header, EVENT_MISUSE);
+        }
+    }
+    thread_leave(t);
+    errno = saved;
+}
+
+static bool forked;
+
+/* In the child after fork locks say that threads of the parent own them: what the child's only thread held itself, and
+   what other threads held, which it may make usable again as it likes. */
+bool lock_owned_elsewhere(uint32_t owner)
+{
+    return owner && owner != (uint32_t)sys_gettid() && !forked;
+}
+
+/* A lock that was left but is not in the list: taken before recording began, too deep, or not by this thread. */
+void lock_not_held(const void *lock, unsigned kind, uint32_t owner)
+{
+    if (lock_owned_elsewhere(owner))
+        lock_misused(MISUSE_STRANGER_UNLOCK, lock, kind, owner, 0);
+}
+
+void lock_thread_ended(void)
+{
+    struct lockset *s = &lockset_self;
+    uint32_t owner;
+    wait_leave(clock_now(), &owner); /* it was cancelled in a wait, perhaps */
+    for (uint32_t i = 0; i < s->depth; i++)
+        if (s->held[i].lock && s->held[i].kind != LOCK_KIND_SEMAPHORE && s->held[i].kind != LOCK_KIND_FILE &&
+            !(s->held[i].flags & HELD_ROBUST))
+            lock_misused(MISUSE_EXIT_HELD, (const void *)s->held[i].lock, s->held[i].kind, 0, 0);
+    s->depth = 0;
+    s->hash = 0;
+}
+
+void lock_forked(void)
+{
+    forked = true;
+    memset(queues, 0, sizeof(queues));
+    memset(orders, 0, sizeof(orders));
+    memset(misuses, 0, sizeof(misuses));
+    memset(lockset_orders, 0, sizeof(lockset_orders));
+    lockset_self.waiting = 0;
+    for (uint32_t i = lockset_self.depth; i > 0; i--) /* those on files are the parent's, or shared with it */
+        if (lockset_self.held[i - 1].kind == LOCK_KIND_FILE)
+            lockset_drop((const void *)lockset_self.held[i - 1].lock);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "capture/locks.h"
+
+#include <string.h>
+
+#include "capture/endpoint.h"
+#include "capture/filelock.h"
+#include "capture/lockset.h"
+#include "capture/modules.h"
+#include "capture/stack.h"
+#include "capture/thread.h"
+
+#define NUMBERS 8192u
+#define BIRTHS 16384u
+#define SIGNALS 4096u
+#define SETS 4096u
+#define PROBES 32u
+#define FIRST_SET 2u
+
+/* Initialisations whose whole stack is taken; of later ones the caller's address is kept. */
+#define BIRTH_STACKS 4096u
+
+static uint32_t hash_of(uintptr_t lock)
+{
+    return (uint32_t)(lockset_mix(lock) >> 20);
+}
+
+/* ---- numbers ---- */
+
+struct number {
+    uintptr_t lock;      /* 0: free. Never given to another address */
+    uint32_t id;         /* 0: not (or no longer) known */
+    uint16_t generation; /* locks that stood here before */
+    uint16_t kind;
+};
+static struct number numbers[NUMBERS];
+
+struct birth {
+    uintptr_t lock;
+    uintptr_t pc;
+    uint32_t stack; /* in the trace of process `pid` */
+    uint32_t pid;
+};
+static struct birth births[BIRTHS];
+static uint32_t birth_stacks;
+
+static const char *const kind_names[LOCK_KINDS] = {
+    [LOCK_KIND_MUTEX] = "mutex",         [LOCK_KIND_RWLOCK] = "rwlock",
+    [LOCK_KIND_SPIN] = "spin lock",      [LOCK_KIND_SEMAPHORE] = "semaphore",
+    [LOCK_KIND_CONDITION] = "condition", [LOCK_KIND_BARRIER] = "barrier",
+    [LOCK_KIND_ONCE] = "once",           [LOCK_KIND_GIL] = "GIL",
+};
+
+static void write_lock(uint32_t id, uintptr_t lock)
+{
+    const struct birth *b = &births[hash_of(lock) % BIRTHS];
+    if (load_acquire(&b->lock) != lock)
+        return;
+    struct event_lock *e = (void *)writer_log_reserve(&recorder.writer, sizeof(*e), 0);
+    if (!e)
+        return;
+    modules_find(b->pc);
+    e->header.time_ns = clock_now();
+    e->pc = b->pc;
+    e->id = id;
+    e->stack = b->pid == recorder.pid ? b->stack : 0;
+    writer_log_commit(&e->header, EVENT_LOCK);
+}
+
+static struct number *number_find(uintptr_t lock, bool enter)
+{
+    uint32_t at = hash_of(lock) % NUMBERS;
+    for (uint32_t i = 0; i < PROBES; i++, at = (at + 1) % NUMBERS) {
+        uintptr_t found = load_acquire(&numbers[at].lock);
+        if (found == lock)
+            return &numbers[at];
+        if (found)
+            continue;
+        if (!enter)
+            return NULL;
+        if (cas_acq_rel(&numbers[at].lock, &found, lock) || found == lock)
+            return &numbers[at];
+    }
+    return NULL;
+}
+
+uint32_t locks_number(uintptr_t lock, unsigned kind)
+{
+    struct number *n = kind == LOCK_KIND_FILE ? NULL : number_find(lock, true);
+    if (kind == LOCK_KIND_FILE)
+        return filelock_number(lock);
+    if (!n)
+        return ENDPOINT_OVERFLOW;
+    uint32_t id = load_acquire(&n->id);
+    if (likely(id && n->kind == kind))
+        return id;
+    modules_find(lock); /* a variable of that module, perhaps */
+    id = endpoint_intern(ENDPOINT_LOCK, n->generation, kind_names[kind], strlen(kind_names[kind]), lock);
+    n->kind = (uint16_t)kind;
+    if (exchange_acq_rel(&n->id, id) != id && id != ENDPOINT_OVERFLOW)
+        write_lock(id, lock);
+    return id;
+}
+
+static void forget(uintptr_t lock)
+{
+    struct number *n = number_find(lock, false);
+    if (!n || !load_relaxed(&n->id))
+        return;
+    n->generation++;
+    store_release(&n->id, 0);
+    add_relaxed(&lockset_epoch, 1);
+}
+
+/* ---- life ---- */
+
+static uint32_t birth_stack(void)
+{
+    struct thread *t = &thread_self;
+    uint32_t stack = 0;
+    if (load_relaxed(&birth_stacks) >= BIRTH_STACKS || !thread_enter(t, FRAME_ADDRESS))
+        return 0;
+    if (t->slot || thread_prepare(t, clock_now())) {
+        add_relaxed(&birth_stacks, 1);
+        stack = stack_capture(t);
+    }
+    thread_leave(t);
+    return stack;
+}
+
+void locks_born(const void *lock, uintptr_t pc)
+{
+    struct birth *b = &births[hash_of((uintptr_t)lock) % BIRTHS];
+    if (!recorder_on())
+        return;
+    if (unlikely(lockset_self.depth))
+        lockset_drop(lock);
+    forget((uintptr_t)lock);
+    store_relaxed(&b->lock, 0);
+    b->pc = pc;
+    b->stack = birth_stack();
+    b->pid = recorder.pid;
+    store_release(&b->lock, (uintptr_t)lock);
+}
+
+void locks_died(const void *lock)
+{
+    struct birth *b = &births[hash_of((uintptr_t)lock) % BIRTHS];
+    if (load_relaxed(&b->lock) == (uintptr_t)lock)
+        store_relaxed(&b->lock, 0);
+    if (unlikely(lockset_self.depth)) /* or the memory's next user would seem to be held */
+        lockset_drop(lock);
+    forget((uintptr_t)lock);
+}
+
+/* ---- semaphores ---- */
+
+static uintptr_t signals[SIGNALS]; /* a lock that is pushed out by another one is only found out again */
+
+bool locks_signals(const void *semaphore)
+{
+    return load_relaxed(&signals[hash_of((uintptr_t)semaphore) % SIGNALS]) == (uintptr_t)semaphore;
+}
+
+void locks_signal(const void *semaphore)
+{
+    store_relaxed(&signals[hash_of((uintptr_t)semaphore) % SIGNALS], (uintptr_t)semaphore);
+}
+
+void locks_signal_not(const void *semaphore)
+{
+    if (locks_signals(semaphore))
+        store_relaxed(&signals[hash_of((uintptr_t)semaphore) % SIGNALS], 0);
+}
+
+/* ---- sets ---- */
+
+bool locks_held(const struct held *h)
+{
+    if (h->kind == LOCK_KIND_SEMAPHORE)
+        return h->lock && !locks_signals((const void *)h->lock);
+    return h->lock && (h->kind != LOCK_KIND_FILE || filelock_held(h->lock));
+}
+
+static uint64_t sets[SETS]; /* hash; number = index + FIRST_SET */
+
+static void write_set(uint32_t id, const uint32_t *locks, const uint64_t *places, const uint8_t *shared, size_t count)
+{
+    uint32_t cursor = sizeof(struct event_lockset);
+    uint32_t tail = (uint32_t)(count * (sizeof(*locks) + sizeof(*places) + sizeof(*shared)));
+    struct event_lockset *e = (void *)writer_log_reserve(&recorder.writer, cursor, tail);
+    if (!e)
+        return;
+    e->header.time_ns = clock_now();
+    e->id = id;
+    e->modules = modules_generation();
+    e->places = writer_log_string(&e->header, &cursor, places, count * sizeof(*places));
+    e->locks = writer_log_string(&e->header, &cursor, locks, count * sizeof(*locks));
+    e->shared = writer_log_string(&e->header, &cursor, shared, count);
+    e->reserved = 0;
+    writer_log_commit(&e->header, EVENT_LOCKSET);
+}
+
+uint32_t locks_set(void)
+{
+    const struct lockset *s = &lockset_self;
+    uint32_t locks[LOCKSET_MAX];
+    uint64_t places[LOCKSET_MAX], h = UINT64_C(0xcbf29ce484222325);
+    uint8_t shared[LOCKSET_MAX];
+    size_t count = 0;
+    for (uint32_t i = 0; i < s->depth; i++) {
+        const struct held *held = &s->held[i];
+        if (!locks_held(held))
+            continue;
+        locks[count] = locks_number(held->lock, held->kind);
+        places[count] = held->pc;
+        shared[count] = held->flags & HELD_SHARED;
+        h = (h ^ ((uint64_t)locks[count] << 1 | shared[count])) * UINT64_C(0x9E3779B97F4A7C15);
+        h = (h ^ (h >> 29) ^ held->pc) * UINT64_C(0x9E3779B97F4A7C15);
+        modules_find(held->pc);
+        count++;
+    }
+    if (!count)
+        return 0;
+    h |= h == 0;
+    uint32_t at = (uint32_t)(h >> 16) % SETS;
+    for (uint32_t i = 0; i < PROBES; i++, at = (at + 1) % SETS) {
+        uint64_t found = load_acquire(&sets[at]);
+        if (found == h)
+            return at + FIRST_SET;
+        if (!found && cas_acq_rel(&sets[at], &found, h)) {
+            write_set(at + FIRST_SET, locks, places, shared, count);
+            return at + FIRST_SET;
+        }
+        if (found == h)
+            return at + FIRST_SET;
+    }
+    return 0;
+}

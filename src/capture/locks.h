@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Numbers of locks. A lock gets one, an endpoint of kind ENDPOINT_LOCK, when there is first something to say of it: it
+ * was waited for, timed, or taken while another was held. Where it was initialised is remembered from the start, for as
+ * long as there is room. Memory that is used for another lock later gets another number.
+ *
+ * Lock-free; any thread; async-signal-safe.
+ */
+#ifndef CPROBE_CAPTURE_LOCKS_H
+#define CPROBE_CAPTURE_LOCKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "capture/lockset.h"
+#include "trace/format.h"
+
+/* The number of the lock at this address; ENDPOINT_OVERFLOW where there is no room. */
+uint32_t locks_number(uintptr_t lock, unsigned kind);
+
+/* A lock was initialised at this address, by a call that returns to `pc`. Anything known of an earlier one is void. */
+void locks_born(const void *lock, uintptr_t pc);
+/* The lock at this address is destroyed. */
+void locks_died(const void *lock);
+
+/* Semaphores: whether one is used as a signal rather than as a lock, that is, posted by threads that did not wait for
+   it (or not begun with one). Such ones are never held. */
+bool locks_signals(const void *semaphore);
+void locks_signal(const void *semaphore);
+void locks_signal_not(const void *semaphore);
+
+/* Whether the entry of the calling thread's list stands for a lock that it holds: not a semaphore used as a signal, nor
+   a lock on a file that was unlocked since. */
+bool locks_held(const struct held *h);
+
+/* The number of the set of locks that the calling thread holds, 0: none. */
+uint32_t locks_set(void);
+
+#endif

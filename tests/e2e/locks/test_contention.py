@@ -1,0 +1,74 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who waits for locks, how long, and who has them meanwhile."""
+
+from lib.case import Case, main
+from lib.process import BUILD, PROGRAMS, PYTHON
+from lib.recording import Recording
+
+BUILT = BUILD / "tests" / "programs"
+
+
+class Contention(Case):
+    def record(self, argv):
+        with Recording(argv) as recording:
+            self.assertEqual(recording.process.wait(120), 0, recording.process.output())
+            return recording.report(), recording.process.output()
+
+    def stacks(self, finding, role):
+        return [[frame["function"].split(".")[-1] for frame in stack["frames"]] for stack in finding["stacks"]
+                if stack["role"] == role]
+
+    def test_convoy(self):
+        report, output = self.record([BUILT / "locks_convoy", "guilty"])
+        truth = {line.split()[0]: int(line.split()[1]) for line in output.splitlines() if len(line.split()) == 2}
+        finding = self.find(report, "lock-contention", function="waiter")[0]
+        self.assertEqual(len(report["findings"]), 1, report["findings"])
+        self.assertEqual(finding["evidence"]["lock"], "ledger_lock")
+        self.assertIn("slow_audit", finding["evidence"]["owner"])
+        self.assertIn("slow_audit", self.stacks(finding, "owner")[0])
+        self.assertGreater(finding["evidence"]["owner_share"], 0.9)
+        self.assertGreaterEqual(finding["total_ns"], (truth["waited_ns"] - truth["queued_ns"]) * 0.98)
+        self.assertLessEqual(finding["total_ns"], truth["waited_ns"] * 1.02)
+        lock = next(lock for lock in report["locks"] if lock["name"] == "ledger_lock")
+        self.assertEqual((lock["kind"], lock["instances"]), ("mutex", 1))
+        self.assertLessEqual(lock["contended"], truth["waits"])
+        self.assertGreaterEqual(lock["queue_max"], 2)
+
+    def test_own_locks(self):
+        report, _ = self.record([BUILT / "locks_convoy", "innocent"])
+        self.assert_clean(report)
+
+    def test_io_under_lock(self):
+        report, _ = self.record([BUILT / "locks_io", "guilty"])
+        finding = self.find(report, "io-under-lock", function="query")[0]
+        self.assertEqual(len(report["findings"]), 1, report["findings"])
+        self.assertEqual((finding["severity"], finding["evidence"]["lock"]), ("error", "pool_lock"))
+        self.assertTrue(self.stacks(finding, "waiting for the lock"))
+        self.assertGreater(finding["evidence"]["others_waited_ns"], 0.5 * finding["total_ns"])
+
+    def test_chain_has_one_cause(self):
+        report, _ = self.record([BUILT / "locks_io", "chain"])
+        finding = self.find(report, "io-under-lock", function="query")[0]
+        self.assertEqual(len(report["findings"]), 1, report["findings"])
+        self.assertEqual((finding["evidence"]["lock"], finding["evidence"]["through"]), ("connection_lock", "pool_lock"))
+
+    def test_io_without_lock(self):
+        for mode in ("innocent", "alone"):
+            report, _ = self.record([BUILT / "locks_io", mode])
+            self.assert_clean(report)
+
+    def test_interpreter_lock(self):
+        report, _ = self.record([PYTHON, PROGRAMS / "locks_python.py", "hog"])
+        finding = self.find(report, "lock-contention", function="ask_often")[0]
+        self.assertEqual(finding["evidence"]["lock"], "GIL")
+        self.assertIn("hog", finding["evidence"]["owner"])
+        self.assertIn("did not release", finding["evidence"]["not_released"])
+
+    def test_threads_of_python(self):
+        report, _ = self.record([PYTHON, PROGRAMS / "locks_python.py", "threads"])
+        self.assert_clean(report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Locks in conflicting order, deadlocks while they hang and after the process was killed, misuse; and what is right."""
+
+import signal
+import time
+
+from lib.case import Case, main
+from lib.process import BUILD, PROGRAMS, PYTHON, run
+from lib.recording import Recording
+
+PATTERNS = BUILD / "tests" / "programs" / "locks_patterns"
+HANG = {"hang": 2, "hang3": 3, "self": 1}
+PATIENCE = 60  # seconds, for a condition that is bound to come
+
+
+class Order(Case):
+    def record(self, argv):
+        with Recording(argv) as recording:
+            self.assertEqual(recording.process.wait(), 0, recording.process.output())
+            return recording.report()
+
+    def rules(self, report):
+        return sorted({finding["rule"] for finding in report["findings"]})
+
+    def test_patterns(self):
+        for line in run([PATTERNS, "list"]).splitlines():
+            name, rule = (line.split() + [""])[:2]
+            if name in HANG:
+                continue
+            with self.subTest(pattern=name):
+                report = self.record([PATTERNS, name])
+                self.assertEqual(self.rules(report), [rule] if rule else [], report["findings"])
+                self.assertTrue(report["processes"])
+
+    def test_both_sides_are_named(self):
+        finding = self.record([PATTERNS, "abba"])["findings"][0]
+        roles = sorted(stack["role"].split(" since")[0] for stack in finding["stacks"])
+        self.assertEqual(roles, ["takes lock_a while holding lock_b", "takes lock_b while holding lock_a"])
+        self.assertTrue(all("both" in stack["role"] for stack in finding["stacks"]), "where the first one was taken")
+        self.assertTrue(all("abba" in [frame["function"] for frame in stack["frames"]] for stack in finding["stacks"]))
+
+    def deadlock(self, recording):
+        found = [f for f in recording.report()["findings"] if f["title"].startswith("Deadlock")]
+        return found[0] if found else None
+
+    def test_deadlock_while_it_hangs(self):
+        for name, threads in HANG.items():
+            with self.subTest(pattern=name), Recording([PATTERNS, name]) as recording:
+                end = time.monotonic() + PATIENCE
+                finding = None
+                while not finding and time.monotonic() < end:
+                    if "hanging" in recording.process.output():
+                        finding = self.deadlock(recording)
+                self.assertTrue(finding, "no deadlock while it hangs")
+                self.assertEqual((finding["rule"], finding["severity"]), ("lock-order-inversion", "error"))
+                self.assertEqual(len(finding["stacks"]), threads)
+                recording.process.child.send_signal(signal.SIGKILL)
+                recording.process.wait()
+                report = recording.report()
+                self.assertEqual([f["id"] for f in report["findings"]], [finding["id"]], "after it was killed")
+
+    def test_python(self):
+        finding = self.find(self.record([PYTHON, PROGRAMS / "locks_python.py", "inversion"]), "lock-order-inversion")[0]
+        functions = {frame["function"] for stack in finding["stacks"] for frame in stack["frames"]}
+        self.assertTrue({"transfer", "audit"} <= functions, functions)
+        self.assertIn("locks_python.py:", finding["title"])
+        self.assert_clean(self.record([PYTHON, PROGRAMS / "locks_python.py", "ordered"]))
+
+
+if __name__ == "__main__":
+    main()
