@@ -191,6 +191,12 @@ $(O)/tests/bench/%: tests/bench/%.c $(call archives,trace base)
 	$(program)
 	$(Q)$(CC) $(COMMON) $(WARNINGS) -Itests/unit -pthread -o $@ $< $(call archives,trace base)
 
+# Parts of the recorder, without the calls that lead to them.
+$(O)/tests/bench/requests: tests/bench/requests.c $(call archives,$(USES_capture))
+	$(program)
+	$(Q)$(CC) $(COMMON) $(WARNINGS) -Itests/unit -pthread -o $@ $< -lcmocka -lc \
+	    -Wl,--start-group $(call archives,$(USES_capture)) -Wl,--end-group -ldl $(UNIT_LIBS_capture)
+
 unit: $(UNIT_TESTS)
 programs: $(PROGRAMS)
 tests: unit programs

@@ -10,10 +10,11 @@
 #define FIRST_PART_WHOLE 65535.0
 #define WEIGHT_MAX 1e9
 
-/* The sampler's own probability (src/capture/sampler.h): an exponential credit with this mean. */
+/* The sampler's own probability (src/capture/sampler.h): an exponential credit with this mean, longer for a thread with
+   many requests. */
 double request_weight(const struct trace_info *info, const struct event_request *request)
 {
-    double mean = (double)info->sample_mean_ns;
+    double mean = ldexp((double)info->sample_mean_ns, request->flags >> REQUEST_SHIFT);
     double duration = request->duration_ns > 0 ? (double)request->duration_ns : 1;
     if ((request->flags & REQUEST_NOTABLE) || duration >= mean)
         return 1;

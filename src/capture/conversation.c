@@ -110,6 +110,7 @@ uint32_t conversation_open(uint32_t endpoint, uint16_t flags)
     c->sending = 0;
     c->last_operation = c->announced = 0;
     c->inside = WIRE_UNKNOWN;
+    memset(c->operations, 0, sizeof(c->operations));
     wire_start(&c->wire, flags & CONVERSATION_DATAGRAMS, WIRE_UNKNOWN);
     uint32_t id = ((uint32_t)c->generation << PLACE_BITS) | ((uint32_t)(c - pool.table) + 1);
     store_release(&c->owner, 0);

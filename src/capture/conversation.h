@@ -25,6 +25,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "capture/operation.h"
 #include "wire/wire.h"
 
 struct thread;
@@ -77,6 +78,7 @@ struct conversation {
     uint8_t inside;          /* enum wire_protocol that agreed on TLS and goes on inside it */
     uint32_t announced;      /* protocol << 1 | inside TLS, as said in the trace */
     uint64_t crowd_ns;       /* when the last of those was sent */
+    struct operation_recent operations[OPERATION_RECENT];
     struct wire_conversation wire;
     struct pending pending[WIRE_PENDING]; /* conversation_slot */
     struct kept_key keys[CONVERSATION_KEYS];

@@ -20,6 +20,20 @@
 /* The number of what the request `m` asks of `endpoint`; OPERATION_OVERFLOW where there is no room. */
 uint32_t operation_intern(uint32_t endpoint, enum endpoint_role role, const struct wire_message *m);
 
+#define OPERATION_RECENT 4
+
+/* An operation without text that was asked on one conversation. All zero: none. */
+struct operation_recent {
+    uint64_t verb; /* its letters, zeros behind */
+    uint32_t rest; /* what else it is made of */
+    uint32_t operation;
+};
+
+/* As operation_intern, with a look at what was asked on the same conversation before; `recent`: OPERATION_RECENT of
+   them, always with the same endpoint and role. */
+uint32_t operation_recall(struct operation_recent *recent, uint32_t endpoint, enum endpoint_role role,
+                          const struct wire_message *m);
+
 /* The number of a key, entered as CPROBE_KEYS says. hash: of the whole key, 0: none. 0: no key, no room. */
 uint32_t key_intern(uint64_t hash, const char *text, size_t length);
 

@@ -283,7 +283,7 @@ static void asked(struct feeding *f, const struct wire_message *m)
 {
     struct conversation *c = f->conversation;
     struct pending *p = conversation_slot(c, m->sequence), none;
-    uint32_t operation = operation_intern(c->endpoint, is_server(c) ? ROLE_SERVER : ROLE_CLIENT, m);
+    uint32_t operation = operation_recall(c->operations, c->endpoint, is_server(c) ? ROLE_SERVER : ROLE_CLIENT, m);
     bool notable = m->flags & NOTABLE, unanswered = m->flags & WIRE_NO_REPLY;
     if (!is_server(c))
         store_relaxed(&c->last_operation, operation);

@@ -11,6 +11,7 @@
 #include "wire/parser.h"
 #include "wire/queue.h"
 #include "wire/resp.h"
+#include "wire/resp_quick.h"
 #include "wire/resync.h"
 
 enum what {
@@ -227,17 +228,81 @@ static void first_report(struct redis_state *s, const struct wire_sink *sink)
     sink->message(sink->context, &m);
 }
 
+/* Commands that can be read at once, as far as they go. */
+static void requests_quick(struct redis_state *s, const uint8_t **at, const uint8_t *end, const struct wire_sink *sink)
+{
+    struct resync *l = &s->resync[WIRE_CLIENT];
+    struct resp_quick_request q;
+    const uint8_t *next;
+    if (!resp_request_between(&s->request) || l->lost || s->replies != REDIS_REPLIES_ON)
+        return;
+    struct wire_message m = {
+        .kind = WIRE_REQUEST, .protocol = WIRE_REDIS, .from = WIRE_CLIENT, .repeats = 1, .ttl_ms = -1};
+    while ((next = resp_quick_request(&s->request.command, *at, end, &q))) {
+        m.sequence = s->queue.next;
+        m.verb = m.text = q.row->name;
+        m.verb_length = q.row->length;
+        m.key = (const char *)q.key;
+        m.key_length = q.key_size < WIRE_KEY_MAX ? q.key_size : WIRE_KEY_MAX;
+        m.key_hash = q.key ? field_hash(q.key, q.key_size) : 0;
+        m.flags = (q.row->flags & ~REDIS_REPLY_PAIRS) | (s->in_multi ? WIRE_IN_TRANSACTION : 0) |
+                  (q.key_size > WIRE_KEY_MAX ? WIRE_TRUNCATED : 0);
+        m.elements = redis_elements(q.row->keys, q.row->key, q.count);
+        m.bytes = (uint64_t)(next - *at);
+        int place = queue_push(&s->queue);
+        if (likely(place != WIRE_QUEUE_NONE))
+            s->in_flight[place] =
+                (struct in_flight){.what = q.row->flags & REDIS_REPLY_PAIRS ? WHAT_PAIRS : 0, .confirmations = 1};
+        l->rejected = 0;
+        *at = next;
+        sink->message(sink->context, &m);
+    }
+}
+
+/* Likewise replies to what was asked. */
+static void replies_quick(struct redis_state *s, const uint8_t **at, const uint8_t *end, const struct wire_sink *sink)
+{
+    struct resync *l = &s->resync[WIRE_SERVER];
+    struct resp_quick_reply q;
+    const uint8_t *next;
+    if (s->reply.begun || l->lost || s->subscribed || s->monitor)
+        return;
+    struct wire_message m = {
+        .kind = WIRE_RESPONSE, .protocol = WIRE_REDIS, .from = WIRE_SERVER, .repeats = 1, .ttl_ms = -1};
+    while (queue_count(&s->queue) > 0) {
+        const struct in_flight *f = in_flight_oldest(s);
+        if ((f && f->what & ~WHAT_PAIRS) || !(next = resp_quick_reply(*at, end, &q)))
+            break;
+        m.sequence = s->queue.oldest;
+        m.bytes = (uint64_t)(next - *at);
+        m.elements = !q.nil;
+        m.status = q.nil ? "NIL" : "0";
+        m.status_length = q.nil ? 3 : q.zero;
+        queue_pop(&s->queue);
+        s->answered = true;
+        l->rejected = 0;
+        *at = next;
+        sink->message(sink->context, &m);
+    }
+}
+
 /* Parses what is whole. RESP_WRONG: `at` is where it stopped making sense. */
 static inline enum resp_result side_parse(struct redis_state *s, enum wire_side side, const uint8_t **at,
                                           const uint8_t *end, const struct wire_sink *sink)
 {
     enum resp_result got = RESP_DONE;
     if (side == WIRE_CLIENT) {
-        while (*at < end && !s->opaque && (got = resp_request_next(&s->request, at, end)) == RESP_DONE)
-            request_done(s, sink);
+        while (got == RESP_DONE && *at < end && !s->opaque) {
+            requests_quick(s, at, end, sink);
+            if (*at < end && (got = resp_request_next(&s->request, at, end)) == RESP_DONE)
+                request_done(s, sink);
+        }
         return got;
     }
     while (*at < end) {
+        replies_quick(s, at, end, sink);
+        if (*at == end)
+            break;
         if (!s->reply.begun)
             reply_expect(s);
         if ((got = resp_reply_next(&s->reply, at, end)) != RESP_DONE)
@@ -385,7 +450,7 @@ static enum wire_guess number_guess(const uint8_t *bytes, size_t length)
         return WIRE_GUESS_YES;
     if (p == end)
         return WIRE_GUESS_MORE;
-    return memchr("$*:+-%~_,#=(|", *p, 13) ? WIRE_GUESS_YES : WIRE_GUESS_NO;
+    return resp_is_type(*p) ? WIRE_GUESS_YES : WIRE_GUESS_NO;
 }
 
 static enum wire_guess redis_guess(const uint8_t *bytes, size_t length, enum wire_side from)

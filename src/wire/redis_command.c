@@ -4,24 +4,18 @@
 #include "base/compiler.h"
 #include "wire/fields.h"
 
-enum keys { ONE, REST, REST_BUT_LAST, PAIRS };
-#define REPLY_PAIRS 0x80000000u /* beside enum wire_flags */
+#define ONE REDIS_ONE
+#define REST REDIS_REST
+#define REST_BUT_LAST REDIS_REST_BUT_LAST
+#define PAIRS REDIS_PAIRS
+#define REPLY_PAIRS REDIS_REPLY_PAIRS
 
-struct row {
-    char name[WIRE_VERB_MAX]; /* no NUL where it is full */
-    uint8_t length;
-    uint8_t key;
-    uint8_t keys;
-    uint8_t shape;
-    uint32_t flags;
-};
-
-static const struct row rows[] = {
+const struct redis_row redis_rows[] = {
 #define COMMAND(name, key, keys, shape, flags) {name, sizeof(name) - 1, key, keys, shape, flags},
 #include "wire/redis_commands.def"
 #undef COMMAND
 };
-_Static_assert(ARRAY_SIZE(rows) < UINT16_MAX, "rows fit a memo");
+_Static_assert(ARRAY_SIZE(redis_rows) < UINT16_MAX, "rows fit a memo");
 
 /* Modules whose commands have their key, or index, in front. */
 static const struct {
@@ -59,10 +53,10 @@ enum range_end { END_NONE, END_FIRST, END_LAST, END_LOWEST, END_HIGHEST };
 
 static int row_search(const char verb[WIRE_VERB_MAX])
 {
-    size_t low = 0, high = ARRAY_SIZE(rows);
+    size_t low = 0, high = ARRAY_SIZE(redis_rows);
     while (low < high) {
         size_t middle = (low + high) / 2;
-        int order = memcmp(verb, rows[middle].name, WIRE_VERB_MAX);
+        int order = memcmp(verb, redis_rows[middle].name, WIRE_VERB_MAX);
         if (order == 0)
             return (int)middle;
         if (order < 0)
@@ -74,21 +68,20 @@ static int row_search(const char verb[WIRE_VERB_MAX])
 }
 
 /* The row of c->verb, or NULL. Connections say the same few commands again and again: those are found in the memo. */
-static const struct row *row_find(struct redis_command *c)
+static const struct redis_row *row_find(struct redis_command *c)
 {
     uint64_t head, tail;
     memcpy(&head, c->verb, 8);
     memcpy(&tail, c->verb + 8, 8);
-    uint16_t *memo = &c->memo[(head ^ tail << 7) * 0x9e3779b97f4a7c15u >> 61];
-    if (*memo && memcmp(rows[*memo - 1].name, c->verb, WIRE_VERB_MAX) == 0)
-        return &rows[*memo - 1];
+    uint16_t *memo = &c->memo[redis_memo_at(head, tail)];
+    if (*memo && memcmp(redis_rows[*memo - 1].name, c->verb, WIRE_VERB_MAX) == 0)
+        return &redis_rows[*memo - 1];
     int found = row_search(c->verb);
     if (found < 0)
         return NULL;
     *memo = (uint16_t)(found + 1);
-    return &rows[found];
+    return &redis_rows[found];
 }
-_Static_assert(REDIS_MEMO == 1 << (64 - 61), "the hash picks a memo");
 
 void redis_command_begin(struct redis_command *c)
 {
@@ -113,7 +106,7 @@ void redis_command_begin(struct redis_command *c)
     c->ttl_ms = -1;
 }
 
-static void row_take(struct redis_command *c, const struct row *row)
+static void row_take(struct redis_command *c, const struct redis_row *row)
 {
     c->verb_length = row->length;
     c->known = true;
@@ -150,13 +143,13 @@ static void verb_unknown(struct redis_command *c, size_t length)
 
 static void verb_argument(struct redis_command *c, const uint8_t *text, size_t kept, uint64_t length)
 {
-    const struct row *row = NULL;
+    const struct redis_row *row = NULL;
     size_t n = kept < WIRE_VERB_MAX ? kept : WIRE_VERB_MAX;
     for (size_t i = 0; i < n; i++)
         c->verb[i] = field_upper(text[i]);
     if (length <= WIRE_VERB_MAX)
         row = row_find(c);
-    if (row)
+    if (row && row->length == length) /* no zeros behind the name */
         row_take(c, row);
     else
         verb_unknown(c, length <= WIRE_VERB_MAX ? n : 0);
@@ -172,7 +165,7 @@ static void subcommand_argument(struct redis_command *c, const uint8_t *text, si
     c->verb[at] = ' ';
     for (size_t i = 0; i < length; i++)
         c->verb[at + 1 + i] = field_upper(text[i]);
-    const struct row *row = row_find(c);
+    const struct redis_row *row = row_find(c);
     if (row)
         row_take(c, row);
     else
@@ -405,23 +398,6 @@ static size_t command_text(const struct redis_command *c, char text[WIRE_TEXT_MA
     return n;
 }
 
-static uint64_t command_elements(const struct redis_command *c, uint32_t count)
-{
-    uint32_t behind = count > c->key_at ? count - c->key_at : 0; /* the first key and all after it */
-    if (c->elements != UINT64_MAX)
-        return c->elements;
-    switch ((enum keys)c->keys) {
-    case REST:
-        return behind;
-    case REST_BUT_LAST:
-        return behind > 0 ? behind - 1 : 0;
-    case PAIRS:
-        return behind / 2;
-    default:
-        return count - 1;
-    }
-}
-
 void redis_command_message(const struct redis_command *c, uint32_t count, char text[WIRE_TEXT_MAX],
                            struct wire_message *m)
 {
@@ -433,7 +409,7 @@ void redis_command_message(const struct redis_command *c, uint32_t count, char t
     m->key_length = c->key_length;
     m->key_hash = c->key_hash;
     m->flags |= c->flags | (c->key_length && c->key_size > c->key_length ? WIRE_TRUNCATED : 0);
-    m->elements = command_elements(c, count);
+    m->elements = c->elements != UINT64_MAX ? c->elements : redis_elements(c->keys, c->key_at, count);
     m->cursor = c->cursor;
     m->ttl_ms = c->ttl_ms;
 }
@@ -441,8 +417,8 @@ void redis_command_message(const struct redis_command *c, uint32_t count, char t
 size_t redis_command_table_errors(void)
 {
     size_t errors = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        errors +=
-            rows[i].length > WIRE_VERB_MAX || (i > 0 && memcmp(rows[i - 1].name, rows[i].name, WIRE_VERB_MAX) >= 0);
+    for (size_t i = 0; i < ARRAY_SIZE(redis_rows); i++)
+        errors += redis_rows[i].length > WIRE_VERB_MAX ||
+                  (i > 0 && memcmp(redis_rows[i - 1].name, redis_rows[i].name, WIRE_VERB_MAX) >= 0);
     return errors;
 }

@@ -6,6 +6,9 @@
 #ifndef CPROBE_WIRE_REDIS_COMMAND_H
 #define CPROBE_WIRE_REDIS_COMMAND_H
 
+#include <string.h>
+
+#include "base/compiler.h"
 #include "wire/wire.h"
 
 #define REDIS_KEPT 64
@@ -40,6 +43,22 @@ enum redis_shape {
     RESET,
 };
 
+/* Which of a command's arguments are keys, from the first one on. REDIS_ONE: that one. */
+enum redis_keys { REDIS_ONE, REDIS_REST, REDIS_REST_BUT_LAST, REDIS_PAIRS };
+
+/* A command, as in redis_commands.def. */
+struct redis_row {
+    char name[WIRE_VERB_MAX]; /* no NUL where it is full, else zeros behind */
+    uint8_t length;
+    uint8_t key;
+    uint8_t keys;  /* enum redis_keys */
+    uint8_t shape; /* enum redis_shape */
+    uint32_t flags;
+};
+#define REDIS_REPLY_PAIRS 0x80000000u /* beside enum wire_flags */
+
+extern const struct redis_row redis_rows[] HIDDEN;
+
 enum redis_interest { REDIS_NOTHING, REDIS_TEXT, REDIS_KEY };
 
 /* CLIENT REPLY's argument. */
@@ -71,6 +90,55 @@ struct redis_command {
     char text[REDIS_KEPT];
     uint8_t key[WIRE_KEY_MAX];
 };
+
+/* The place of a name's row in `memo`: of its first 16 bytes as words. */
+static inline uint32_t redis_memo_at(uint64_t head, uint64_t tail)
+{
+    return (uint32_t)((head ^ tail << 7) * 0x9e3779b97f4a7c15u >> 61);
+}
+_Static_assert(REDIS_MEMO == 1 << (64 - 61), "the hash picks a memo");
+
+/* Eight letters at once, a byte each: a to z become A to Z (Warren, Hacker's Delight, 6-1: comparing bytes in a word)
+ */
+static inline uint64_t redis_upper(uint64_t word)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t low = word & each * 0x7f;
+    uint64_t above_z = low + each * (0x7f - 'z'), from_a = low + each * (0x80 - 'a');
+    return word - ((~word & (above_z ^ from_a) & each * 0x80) >> 2);
+}
+
+/* The row of a name of `length` bytes, of which 8 are readable in any case, if it was said on this conversation lately
+   and is no longer than that; else NULL. */
+static ALWAYS_INLINE const struct redis_row *redis_row_known(const struct redis_command *c, const uint8_t *text,
+                                                             uint32_t length)
+{
+    uint64_t word, name;
+    if (length - 1 > 7)
+        return NULL;
+    memcpy(&word, text, sizeof(word));
+    word = redis_upper(word & UINT64_MAX >> (64 - 8 * length));
+    uint16_t memo = c->memo[redis_memo_at(word, 0)];
+    const struct redis_row *row = &redis_rows[memo ? memo - 1 : 0];
+    memcpy(&name, row->name, sizeof(name));
+    return memo && name == word && row->length == length ? row : NULL;
+}
+
+/* What a request's `elements` are: `key_at` as in the row, or where the shape found it. */
+static inline uint64_t redis_elements(uint8_t keys, uint32_t key_at, uint32_t count)
+{
+    uint32_t behind = count > key_at ? count - key_at : 0; /* the first key and all after it */
+    switch ((enum redis_keys)keys) {
+    case REDIS_REST:
+        return behind;
+    case REDIS_REST_BUT_LAST:
+        return behind > 0 ? behind - 1 : 0;
+    case REDIS_PAIRS:
+        return behind / 2;
+    default:
+        return count - 1;
+    }
+}
 
 void redis_command_begin(struct redis_command *c);
 

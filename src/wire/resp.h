@@ -80,6 +80,12 @@ struct resp_reply {
 enum resp_result resp_request_next(struct resp_request *r, const uint8_t **at, const uint8_t *end);
 enum resp_result resp_reply_next(struct resp_reply *r, const uint8_t **at, const uint8_t *end);
 
+/* Whether the next byte begins a command, or is of an empty line before one. */
+static inline bool resp_request_between(const struct resp_request *r)
+{
+    return r->phase == 0;
+}
+
 /* Forgets the message under way. */
 void resp_request_drop(struct resp_request *r);
 void resp_reply_drop(struct resp_reply *r);
@@ -87,6 +93,9 @@ void resp_reply_drop(struct resp_reply *r);
 /* Bytes that nobody saw. True: they were inside a value that is of no interest, and the message goes on. */
 bool resp_request_gap(struct resp_request *r, uint64_t length);
 bool resp_reply_gap(struct resp_reply *r, uint64_t length);
+
+/* Whether a reply's element begins with this byte. */
+bool resp_is_type(uint8_t byte);
 
 #define RESP_STREAMED (-2) /* "?": the end is marked */
 

@@ -6,7 +6,7 @@
 #define ARGUMENTS_MAX INT32_MAX
 #define ARGUMENT_MAX (INT64_C(1) << 40)
 
-enum phase { START, COUNT, LENGTH_TYPE, LENGTH, BODY, BODY_CR, BODY_LF, INLINE };
+enum phase { START = 0 /* resp_request_between */, COUNT, LENGTH_TYPE, LENGTH, BODY, BODY_CR, BODY_LF, INLINE };
 
 static void argument_begin(struct resp_request *r, uint64_t size)
 {

@@ -124,6 +124,29 @@ static void requests_are_counted_exactly(void **state)
     recording_close(t);
 }
 
+/* What a conversation remembers of its operations: not those of another kind, nor of the one before in its place. */
+static void operations_are_told_apart(void **state)
+{
+    (void)state;
+    begin(1);
+    uint32_t other = endpoint_intern(ENDPOINT_INET, ROLE_CLIENT, "127.0.0.1:2", 11, 0);
+    uint32_t id = conversation_open(peer, 0);
+    for (int i = 0; i < 3; i++) {
+        exchange(id, "@GET k\n@GETX k\n@GETEXPIRE k\n@GETEXPIRED k\n@A k\n@B k\n@C k\n@D k\n@E k\n", 7,
+                 "!ok\n!ok\n!ok\n!ok\n!ok\n!ok\n!ok\n!ok\n!ok\n");
+        exchange(id, "@SET k\n@SET k 4000\n", 7, "!ok\n!ok\n"); /* WIRE_WRITE */
+    }
+    conversation_release(id);
+    id = conversation_open(other, 0);
+    exchange(id, "@A k\n", 7, "!ok\n");
+    struct trace *t = recording_end();
+    static const char *const verbs[] = {"GET", "GETX", "GETEXPIRE", "GETEXPIRED", "B", "C", "D", "E"};
+    for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+        assert_int_equal(counter_of(t, verbs[i])->count, 3);
+    assert_int_equal(events_of(t, EVENT_OPERATION), ARRAY_SIZE(verbs) + 4);
+    recording_close(t);
+}
+
 static void long_requests_are_recorded(void **state)
 {
     (void)state;
@@ -131,7 +154,7 @@ static void long_requests_are_recorded(void **state)
     uint32_t id = conversation_open(peer, 0);
     exchange(id, "@GET key\n", 3 * MS, "!ok\n");
     struct trace *t = recording_end();
-    const struct event_request *e = &event_of(t, EVENT_REQUEST)->request;
+    const struct event_request copy = event_of(t, EVENT_REQUEST)->request, *e = &copy;
     assert_int_equal(e->header.time_ns, RECORDING_START);
     assert_int_equal(e->duration_ns, 3 * MS);
     assert_int_equal(e->operation, operation_of(t, "GET"));
@@ -466,6 +489,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_counted_exactly),
+        cmocka_unit_test(operations_are_told_apart),
         cmocka_unit_test(long_requests_are_recorded),
         cmocka_unit_test(keys_can_be_left_out),
         cmocka_unit_test(notable_requests_are_always_recorded),

@@ -48,6 +48,69 @@ static void commands_and_their_replies_are_paired(void **state)
                 "response 6 status=0 bytes=4 elements=1\n");
 }
 
+/* Commands whose names were said before are read at once where they are whole, and told as they are in parts. */
+static void the_quick_way_tells_the_same(void **state)
+{
+    (void)state;
+    char key[160], text[256];
+    memset(key, 'k', sizeof(key));
+    for (int again = 0; again < 2; again++) {
+        client(&said, "*2\r\n$3\r\ngEt\r\n$0\r\n\r\n*1\r\n$3\r\nGET\r\n*2\r\n$7\r\nSORT_RO\r\n$1\r\nk\r\n");
+        client(&said,
+               "*5\r\n$4\r\nMSET\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$1\r\n2\r\n"
+               "*4\r\n$5\r\nBLPOP\r\n$1\r\na\r\n$1\r\nb\r\n$2\r\n10\r\n*2\r\n$7\r\nHGETALL\r\n$1\r\nh\r\n");
+        server(&said, "$0\r\n\r\n:0\r\n:-1\r\n+OK\r\n$-1\r\n*4\r\n$1\r\na\r\n$1\r\n1\r\n$1\r\nb\r\n$1\r\n2\r\n");
+        snprintf(text, sizeof(text), "*2\r\n$3\r\nGET\r\n$160\r\n%.160s\r\n", key);
+        said_chunk(&said, WIRE_CLIENT, text, strlen(text));
+        snprintf(text, sizeof(text), "$160\r\n%.160s\r\n", key);
+        said_chunk(&said, WIRE_SERVER, text, strlen(text));
+    }
+    /* As the names above but for one byte. */
+    client(&said, "*2\r\n$7\r\nSORT\x7fRO\r\n$1\r\nk\r\n*2\r\n$4\r\nGET\0\r\n$1\r\nk\r\n");
+    server(&said, "-ERR unknown\r\n-ERR unknown\r\n");
+    client(&said, "*1\r\n$5\r\nMULTI\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n");
+    server(&said, "+OK\r\n+QUEUED\r\n");
+#define ONE_ROUND(a, b, c, d, e, f, g)                                                              \
+    "request " a                                                                                    \
+    " GET bytes=19 elements=1\n"                                                                    \
+    "request " b                                                                                    \
+    " GET bytes=13\n"                                                                               \
+    "request " c                                                                                    \
+    " SORT_RO key=k whole bytes=24 elements=1\n"                                                    \
+    "request " d                                                                                    \
+    " MSET key=a write bytes=42 elements=2\n"                                                       \
+    "request " e                                                                                    \
+    " BLPOP key=a write bytes=37 elements=2\n"                                                      \
+    "request " f                                                                                    \
+    " HGETALL key=h whole bytes=24 elements=1\n"                                                    \
+    "response " a                                                                                   \
+    " bytes=6 elements=1\n"                                                                         \
+    "response " b                                                                                   \
+    " status=0 bytes=4 elements=1\n"                                                                \
+    "response " c                                                                                   \
+    " bytes=5 elements=1\n"                                                                         \
+    "response " d                                                                                   \
+    " bytes=5 elements=1\n"                                                                         \
+    "response " e                                                                                   \
+    " status=NIL bytes=5\n"                                                                         \
+    "response " f                                                                                   \
+    " bytes=32 elements=2\n"                                                                        \
+    "request " g                                                                                    \
+    " GET key=kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk truncated bytes=181" \
+    " elements=1\n"                                                                                 \
+    "response " g " bytes=168 elements=1\n"
+    assert_said(&said, ONE_ROUND("0", "1", "2", "3", "4", "5", "6") ONE_ROUND("7", "8", "9", "10", "11", "12", "13")
+                "request 14 UNKNOWN bytes=24 elements=1\n"
+                "request 15 UNKNOWN bytes=21 elements=1\n"
+                "response 14 status=ERR failed bytes=14 elements=1\n"
+                "response 15 status=ERR failed bytes=14 elements=1\n"
+                "request 16 MULTI bytes=15\n"
+                "request 17 GET key=k in-transaction bytes=20 elements=1\n"
+                "response 16 bytes=5 elements=1\n"
+                "response 17 status=QUEUED bytes=9 elements=1\n");
+#undef ONE_ROUND
+}
+
 static void options_of_set_are_told_without_values(void **state)
 {
     (void)state;
@@ -489,6 +552,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(commands_and_their_replies_are_paired),
+        TEST(the_quick_way_tells_the_same),
         TEST(options_of_set_are_told_without_values),
         TEST(options_behind_a_long_value_are_seen),
         TEST(long_keys_are_cut_and_hashed_whole),
