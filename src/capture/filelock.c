@@ -24,11 +24,14 @@ bool filelock_held(uintptr_t lock)
     return lock == filelock_of(filelock_number(lock));
 }
 
-static void mark(int fd)
+/* False: when the descriptor is closed nobody will know. */
+static bool mark(int fd)
 {
     struct fd_entry *e = thread_self.in_vfork ? NULL : fd_entry_at(fd);
-    if (e)
-        store_relaxed(&e->flags, (uint16_t)(load_relaxed(&e->flags) | FD_LOCKED));
+    if (!e || !(load_relaxed(&e->flags) & FD_KNOWN))
+        return false;
+    store_relaxed(&e->flags, (uint16_t)(load_relaxed(&e->flags) | FD_LOCKED));
+    return true;
 }
 
 void filelock_wait_begin(struct lock_wait *w, int fd, bool shared)
@@ -41,11 +44,11 @@ void filelock_wait_begin(struct lock_wait *w, int fd, bool shared)
 void filelock_wait_end(struct lock_wait *w, enum call_number call, int result, uintptr_t pc)
 {
     w->lock = filelock_of(filelock_number(w->lock)); /* its holder was another thread of this process, perhaps */
-    if (result == 0) {
-        mark(w->fd);
+    if (result == 0)
         lockset_drop((const void *)w->lock); /* converted, or another range */
-    }
     lock_wait_end(w, call, result < 0 ? errno : 0, pc);
+    if (result == 0 && !mark(w->fd))
+        lockset_drop((const void *)w->lock);
 }
 
 void filelock_taken(int fd, bool shared, uintptr_t pc)
@@ -53,9 +56,9 @@ void filelock_taken(int fd, bool shared, uintptr_t pc)
     int saved = errno;
     if (recorder_on()) {
         const void *lock = (const void *)filelock_of(fd_endpoint(fd, true));
-        mark(fd);
         lockset_drop(lock);
-        lockset_push(lock, pc, LOCK_KIND_FILE, HELD_TRIED | (shared ? HELD_SHARED : 0));
+        if (mark(fd))
+            lockset_push(lock, pc, LOCK_KIND_FILE, HELD_TRIED | (shared ? HELD_SHARED : 0));
     }
     errno = saved;
 }

@@ -13,6 +13,7 @@
 
 #include "capture/conversation.h"
 #include "capture/endpoint.h"
+#include "capture/lock.h"
 #include "capture/operation.h"
 #include "capture/put.h"
 #include "capture/record.h"
@@ -175,6 +176,7 @@ void recorder_forked(void)
     recorder.root = false;
     memset(&recorder.writer, 0, sizeof(recorder.writer));
     thread_forked(t);
+    lock_forked();
     slots_forked();
     int r = !parent.header || parent.frozen ? -ESHUTDOWN : create_trace(&recorder.writer);
     if (r < 0) {

@@ -166,5 +166,4 @@ void thread_forked(struct thread *t)
     t->scratch = scratch;
     t->fibers = fibers;
     t->start_ns = clock_now();
-    lock_forked();
 }

@@ -118,6 +118,28 @@ static void stack_print(const struct trace *t, uint32_t id)
     }
 }
 
+static uint32_t event_stack(const union trace_event *e)
+{
+    switch (e->header.type) {
+    case EVENT_WAIT:
+        return e->wait.stack;
+    case EVENT_CPU:
+        return e->cpu.stack;
+    case EVENT_OFFCPU:
+        return e->offcpu.stack;
+    case EVENT_WAKE:
+        return e->wake.stack;
+    case EVENT_HOLD:
+        return e->hold.stack;
+    case EVENT_ORDER:
+        return e->order.stack;
+    case EVENT_MISUSE:
+        return e->misuse.stack;
+    default:
+        return 0;
+    }
+}
+
 static void event_print(struct dump *d, const struct trace *t, const union trace_event *e)
 {
     int n = trace_event_format(e, d->line, d->line_size);
@@ -127,14 +149,9 @@ static void event_print(struct dump *d, const struct trace *t, const union trace
         trace_event_format(e, d->line, d->line_size);
     }
     puts(d->line);
-    if (d->stacks && e->header.type == EVENT_WAIT)
-        stack_print(t, e->wait.stack);
-    else if (d->stacks && e->header.type == EVENT_CPU)
-        stack_print(t, e->cpu.stack);
-    else if (d->stacks && e->header.type == EVENT_OFFCPU)
-        stack_print(t, e->offcpu.stack);
-    else if (d->stacks && e->header.type == EVENT_WAKE)
-        stack_print(t, e->wake.stack);
+    uint32_t stack = d->stacks ? event_stack(e) : 0;
+    if (stack)
+        stack_print(t, stack);
 }
 
 static int file_print(struct dump *d, const char *path)

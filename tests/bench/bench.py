@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What recording costs. bench.py [NAME…]: pair start redis gevent kernel memory report; all without.
+"""What recording costs. bench.py [NAME…]: pair start redis gevent kernel locks memory report; all without.
 
 Every figure stands beside a bare one from the same run: bare and recorded alternate. Shown are the medians, the median of the
 rounds' ratios with the middle half of them, and the ratio of the best bare round to the best recorded one, which other load on the
@@ -116,6 +116,16 @@ def kernel():
         show(f"token over a pipe, {name}", bare, recorded, "ns", "ratio <= 1.10" if not options else "")
 
 
+def locks():
+    """Uncontended at one and two threads (each with a lock of its own), then all on one lock held for short."""
+    for threads in 1, 2:
+        bare, recorded = alternate(lambda env, n=threads: float(run([BENCH / "locks", "own", n, 2000000], **env)), 15)
+        show(f"lock+unlock, {threads} threads, own lock", bare, recorded, "ns", "ratio <= 1.7")
+    for threads in 2, 4:
+        bare, recorded = alternate(lambda env, n=threads: float(run([BENCH / "locks", "one", n, 200000], **env)), 11)
+        show(f"lock+unlock, {threads} threads, one lock", bare, recorded, "ns", "throughput >= 0.97")
+
+
 def proportional_kib(threads, env):
     """Pss of bench/threads once its threads stand still: memory shared with others counts by its share (proc(5), smaps)."""
     with subprocess.Popen([BENCH / "threads", str(threads)], env={**os.environ, **env}, stdin=subprocess.PIPE,
@@ -147,7 +157,7 @@ def report():
     show_added(f"cprobe report, trace of {size:.0f} MiB", statistics.median(times) * 1e3, "ms", "< 2000 ms")
 
 
-ALL = {"pair": pair, "start": start, "redis": redis, "gevent": gevent, "kernel": kernel, "memory": memory, "report": report}
+ALL = {"pair": pair, "start": start, "redis": redis, "gevent": gevent, "kernel": kernel, "locks": locks, "memory": memory, "report": report}
 
 
 def main():

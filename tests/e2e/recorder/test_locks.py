@@ -1,0 +1,56 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Locks do what they do without the recorder, and what threads hold is known while they wait."""
+
+import unittest
+
+from lib.process import BUILD, PROGRAMS, PYTHON
+from lib.recorded import bare, record
+
+
+class Locks(unittest.TestCase):
+    def assert_same(self, program):
+        argv = [BUILD / "tests/programs" / program]
+        alone, recorded = bare(*argv), record(*argv)
+        self.assertEqual([recorded.status, recorded.out, recorded.err], [alone.status, alone.out, alone.err])
+        self.assertEqual(alone.status, 0)
+        return recorded.traces()
+
+    def assert_no_misuse(self, traces):
+        self.assertEqual([e for t in traces for e in t.events if e["type"] == "misuse"], [])
+
+    def test_bad_ends(self):
+        traces = self.assert_same("locks")
+        self.assertGreater(len(traces), 4)
+        self.assert_no_misuse(traces)
+
+    def test_cxx(self):
+        traces = self.assert_same("locks_cxx")
+        self.assert_no_misuse(traces)
+
+    def test_files_held(self):
+        recorded = record(BUILD / "tests/programs/held_files")
+        trace = recorded.trace()
+        held = {}
+        for event in trace.events:
+            if event["type"] == "lockset":
+                held[event["id"]] = event
+        contexts = {(e["tid"], e["time"]): e["locks"] for e in trace.events if e["type"] == "context"}
+        sleeps = [contexts.get((e["tid"], e["time"]), 0) for e in trace.waits("usleep")]
+        self.assertEqual([number in held for number in sleeps], [True, False, True, False, True, False], contexts)
+
+    def test_gil_hog(self):
+        recorded = record(PYTHON, PROGRAMS / "gil_hog.py")
+        self.assertEqual([recorded.status, recorded.err], [0, ""])
+        trace = recorded.trace(stacks=True)
+        gil = [e for e in trace.events if e["type"] == "hold" and e["kind"] == 9 and e["flags"] & 1]
+        waited = sum(e["waited_ns"] * e["weight"] for e in gil)
+        by_hog = sum(e["waited_ns"] * e["weight"] for e in gil if any("hog" in f for f in e.get("frames", [])))
+        self.assertGreater(waited, 20_000_000)
+        self.assertGreater(by_hog, 0.9 * waited)
+        owners = [e for e in trace.events if e["type"] == "context" and e["owner"]]
+        self.assertTrue([e for e in owners if e["owner_stack"] in {h["stack"] for h in gil}], owners)
+
+
+if __name__ == "__main__":
+    unittest.main()
