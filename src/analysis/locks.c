@@ -229,8 +229,7 @@ static bool thread_holds(const struct model_thread *thread, uint32_t lock)
 
 static void waits_take(struct model *model)
 {
-    const struct model_thread *last = NULL;
-    const struct lock_row *last_lock = NULL;
+    const struct wait_row *last = NULL; /* rows of one thread and lock stand together */
     for (size_t i = 0; i < model->waits.count; i++) {
         const struct wait_row *wait = &model->waits.rows[i];
         if (trace_call_category(wait->call) != CALL_LOCK || wait->process->kernel)
@@ -238,10 +237,9 @@ static void waits_take(struct model *model)
         struct lock_row *row = row_get(&model->locks, wait->process, wait->endpoint);
         if (!row || !locks_waited(model, wait))
             continue;
-        if ((wait->thread != last || row != last_lock) && !thread_holds(wait->thread, wait->endpoint))
-            row->users++;
-        last = wait->thread;
-        last_lock = row;
+        bool again = last && last->thread == wait->thread && last->endpoint == wait->endpoint;
+        row->users += !again && !thread_holds(wait->thread, wait->endpoint);
+        last = wait;
         row->contended += wait->count;
         row->wait_ns += wait->total_ns;
         histogram_merge(&row->waits, &wait->histogram, 1);
@@ -336,20 +334,21 @@ static uint64_t class_id(const struct lock_class *class)
 static void classes_make(struct model *model, const struct named_row *named, size_t count)
 {
     struct lock_table *table = &model->locks;
-    struct lock_row **rows = arena_get(model->arena, count * sizeof(*rows));
-    table->classes = arena_get(model->arena, count * sizeof(*table->classes));
+    struct lock_row **rows = arena_get(model->arena, count * sizeof(void *));
+    struct lock_class *classes = arena_get(model->arena, (count + 1) * sizeof(*classes));
+    table->classes = classes;
     for (size_t i = 0; i < count; i++) {
-        struct lock_class *class = table->class_count > 0 ? &table->classes[table->class_count - 1] : NULL;
+        struct lock_class *last = &classes[table->class_count];
         rows[i] = named[i].row;
-        if (!class || class->process != named[i].row->process || strcmp(class->name, named[i].name) != 0) {
-            class = &table->classes[table->class_count++];
-            *class = (struct lock_class){.process = named[i].row->process,
-                                         .name = named[i].name,
-                                         .kind = lock_kind_name(named[i].row->kind),
-                                         .rows = &rows[i]};
-            class->id = class_id(class);
+        if (i == 0 || last[-1].process != named[i].row->process || strcmp(last[-1].name, named[i].name) != 0) {
+            *last = (struct lock_class){.process = named[i].row->process,
+                                        .name = named[i].name,
+                                        .kind = lock_kind_name(named[i].row->kind),
+                                        .rows = &rows[i]};
+            last->id = class_id(last);
+            table->class_count++;
         }
-        class->row_count++;
+        classes[table->class_count - 1].row_count++;
     }
     for (size_t i = 0; i < table->class_count; i++)
         class_fill(&table->classes[i]);

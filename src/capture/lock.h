@@ -46,8 +46,8 @@ void lock_wait_end(struct lock_wait *w, enum call_number call, int error, uintpt
 COLD void lock_contended(const void *lock, unsigned kind);
 COLD void lock_not_held(const void *lock, unsigned kind, uint32_t owner);
 
-/* `lock` is about to be left. `contended`: others are waiting for it. They run as soon as it is, before this thread goes
-   on, so what they are told must be written first. */
+/* `lock` is about to be left. `contended`: others are waiting for it. They run as soon as it is, before this thread
+   goes on, so what they are told must be written first. */
 static ALWAYS_INLINE void lock_leaving(const void *lock, unsigned kind, bool contended)
 {
     if (unlikely(contended) && lockset_find(&lockset_self, lock))
