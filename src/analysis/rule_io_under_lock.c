@@ -2,7 +2,8 @@
 /*
  * io-under-lock: a thread waited for something slow while it held a lock. An error where others waited for that lock
  * meanwhile (directly, or for a lock whose owner did: lock_chain.h), and what they lost is charged to the place; a
- * warning where they could have: another thread uses the lock, and it is mostly held for I/O.
+ * warning where they could have: others did wait for that lock at other times, and it is mostly held for I/O. A lock
+ * that nobody ever waited for (a connection's own, say) is left alone, however many threads use it in turn.
  *
  * Costs come from recorded waits, whose weights make sums unbiased: estimates where waits are shorter than the
  * recorder's mean, exact above.
@@ -105,7 +106,7 @@ static bool others_could_wait(const struct problem *problem, const struct lock_c
                               const struct analysis_options *options)
 {
     struct problem_part worst = problem_worst_part(problem);
-    return class->users > 1 && worst.counted_ns >= (double)options->lock_io_total &&
+    return class->users > 1 && class->contended >= 1 && worst.counted_ns >= (double)options->lock_io_total &&
            worst.counted_ns / (double)thread_life_ns(worst.thread) >= options->lock_io_share &&
            hold_share(problem, class) >= options->lock_io_hold_share;
 }

@@ -149,11 +149,20 @@ static void ordered(int from, int to, unsigned from_flags, unsigned to_flags)
     lockset_pop(&locks[from]);
 }
 
+static void *nothing(void *unused)
+{
+    return unused;
+}
+
 static void orders(void **state)
 {
     union trace_event e;
+    pthread_t thread;
     (void)state;
     recording_begin(4 << 20);
+    ordered(0, 1, HELD_SHARED, HELD_TIMED); /* nobody else is there yet: whatever the order */
+    pthread_create(&thread, NULL, nothing, NULL);
+    pthread_join(thread, NULL);
     for (int i = 0; i < 3; i++)
         ordered(0, 1, HELD_SHARED, HELD_TIMED);
     ordered(0, 2, 0, HELD_TRIED); /* cannot wait: no order */
