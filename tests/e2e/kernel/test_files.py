@@ -7,7 +7,7 @@ import re
 import shutil
 import unittest
 
-from lib.kernel import Attached, require_kernel
+from lib.kernel import Attached, require_kernel, with_stacks
 from lib.process import BUILD, CPROBE, Process, run, scratch
 
 PROGRAM = BUILD / "tests/programs/replaced"
@@ -22,7 +22,7 @@ class Files(unittest.TestCase):
         return attached
 
     def assert_named(self, attached):
-        waits = [wait for wait in attached.events("offcpu") if wait["cause"].endswith("sleep")]
+        waits = [wait for wait in with_stacks(attached.events("offcpu")) if wait["cause"].endswith("sleep")]
         self.assertGreater(len(waits), 20)
         incomplete = [wait for wait in waits if not wait["stack_flags"] & COMPLETE]
         self.assertLessEqual(len(incomplete) / len(waits), 0.03, incomplete[:1])

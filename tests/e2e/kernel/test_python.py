@@ -6,7 +6,7 @@ import os
 import unittest
 
 from lib import load
-from lib.kernel import Attached, require_kernel, trace_events
+from lib.kernel import Attached, require_kernel, trace_events, with_stacks
 from lib.process import CPROBE, PROGRAMS, PYTHON, Process, free_port, run, scratch
 from lib.servers import PASSWORD, MariaDB
 
@@ -44,7 +44,7 @@ class Threads(Frames):
             program.until(lambda: "ready" in program.output())
             with Attached(program.pid, "-d", "2", *options) as attached:
                 self.assertEqual(attached.wait(40), 0, attached.output())
-        return attached.events("offcpu")
+        return with_stacks(attached.events("offcpu"))
 
     def assert_threads(self, waits):
         self.assert_share(waits, 200)
@@ -69,7 +69,7 @@ class Deep(Frames):
             program.until(lambda: "ready" in program.output())
             with Attached(program.pid, "-d", "1", *options) as attached:
                 self.assertEqual(attached.wait(40), 0, attached.output())
-        waits = attached.events("offcpu")
+        waits = with_stacks(attached.events("offcpu"))
         self.assert_share(waits, 20)
         for wait in waits:
             self.assertEqual(names(wait), ["Layer.__call__"] * 80 + ["<module>"])
@@ -90,7 +90,7 @@ class Servers(Frames):
             with Attached(server.pid) as attached:
                 load.http_requests(port, path, count=300)
                 self.assertEqual(attached.stop(), 0, attached.output())
-            waits = interpreted(attached.events("offcpu"), server.pid)
+            waits = interpreted(with_stacks(attached.events("offcpu")), server.pid)
         self.assert_share(waits, 100)
         return waits
 
