@@ -39,8 +39,13 @@ static inline void fuzz_text(struct fuzz_account *a, const char *text, size_t le
 static inline void fuzz_message(void *context, const struct wire_message *m)
 {
     struct fuzz_account *a = context;
-    const uint64_t numbers[] = {m->kind,     m->from,  m->flags,    m->sequence, m->repeats,
-                                m->key_hash, m->bytes, m->elements, m->cursor,   (uint64_t)m->ttl_ms};
+    /* Whether a hash is made now or later depends on how the bytes came. */
+    const bool later = m->flags & WIRE_HASH_LATER;
+    const uint64_t key_hash = later ? field_hash(m->key, m->key_length) : m->key_hash;
+    const uint32_t flags = m->flags & ~(uint32_t)WIRE_HASH_LATER;
+    const uint64_t numbers[] = {m->kind,  m->from,  flags,       m->sequence, m->repeats,
+                                key_hash, m->bytes, m->elements, m->cursor,   (uint64_t)m->ttl_ms};
+    fuzz_need(!later || (m->key_hash == 0 && m->key_length > 0 && !(m->flags & WIRE_TRUNCATED)));
     fuzz_need(m->kind >= WIRE_REQUEST && m->kind <= WIRE_NAME && m->from <= WIRE_SERVER && m->ttl_ms >= -1);
     fuzz_need(m->kind != WIRE_REQUEST || (m->repeats >= 1 && m->verb_length >= 1));
     if (m->kind == WIRE_FIRST)
