@@ -12,6 +12,7 @@
 #define CPROBE_BPF_CLOCK_H
 
 bool clock_measured = false;
+__u64 clock_measured_at = 0;
 __s64 clock_offset = 0; /* CLOCK_MONOTONIC minus the scheduler's clock */
 
 /* Kernels without group scheduling, and without delay accounting, have no such fields. */
@@ -22,7 +23,7 @@ struct cfs_rq___group {
     struct rq *rq;
 } __attribute__((preserve_access_index));
 struct sched_info___delay {
-    unsigned long long run_delay, last_queued;
+    unsigned long long run_delay, last_arrival, last_queued;
 } __attribute__((preserve_access_index));
 
 static bool clock_is_free(void)
@@ -33,7 +34,7 @@ static bool clock_is_free(void)
 
 static bool delay_is_known(void)
 {
-    return bpf_core_field_exists(struct sched_info___delay, run_delay) &&
+    return clock_is_free() && bpf_core_field_exists(struct sched_info___delay, run_delay) &&
            bpf_core_field_exists(struct sched_info___delay, last_queued);
 }
 
@@ -47,9 +48,14 @@ static __u64 clock_of_switch(const struct task_struct *task)
     return queue->rq->clock;
 }
 
+/* `now` was read a moment ago, but a virtual machine may have stood still since: the difference can be too large, never
+   too small. So it falls at once and rises no faster than NTP may let CLOCK_MONOTONIC run ahead, by 500 ppm. */
 static void clock_measure(__u64 now)
 {
-    clock_offset = (__s64)(bpf_ktime_get_ns() - now);
+    __s64 offset = (__s64)(bpf_ktime_get_ns() - now);
+    __s64 limit = clock_offset + (now > clock_measured_at ? (__s64)((now - clock_measured_at) >> 11) : 0);
+    clock_offset = clock_measured && offset > limit ? limit : offset;
+    clock_measured_at = now;
     clock_measured = true;
 }
 
@@ -70,6 +76,13 @@ static __u64 queued_until(const struct task_struct *task, __u64 now)
     const struct sched_info___delay *info = (const void *)&task->sched_info;
     __u64 since = info->last_queued;
     return info->run_delay + (since && since < now ? now - since : 0);
+}
+
+/* When it last got a CPU. */
+static __u64 arrived_at(const struct task_struct *task)
+{
+    const struct sched_info___delay *info = (const void *)&task->sched_info;
+    return info->last_arrival;
 }
 
 #endif

@@ -12,18 +12,21 @@
 #define OFFCPU_PAGE 4096
 #define OFFCPU_STACK_PAGES 8 /* of the user stack that are copied, the first one in part */
 #define OFFCPU_STACK_BYTES (OFFCPU_STACK_PAGES * OFFCPU_PAGE)
+#define OFFCPU_STACK_PARTS 4 /* records of a deep stack */
 #define OFFCPU_CREDITS 1024
 #define OFFCPU_HIST 36 /* bucket i: [2^i, 2^(i+1)) ns; the last one holds all longer waits */
 
 enum offcpu_record_kind {
-    OFFCPU_WAIT = 1,   /* a wait has ended and is worth recording */
-    OFFCPU_STACK = 2,  /* the user stack of the thread's waits with the same `sequence` */
-    OFFCPU_FORK = 3,   /* `pid` is a new process, child of `other` */
-    OFFCPU_EXEC = 4,   /* `pid` runs another program from here on; `other` was its run until then */
-    OFFCPU_EXIT = 5,   /* thread `tid` has ended */
-    OFFCPU_PYTHON = 6, /* python.h */
-    OFFCPU_TOTAL = 7,  /* totals of a thread in one system call; its others may be in the map `totals` */
-    OFFCPU_SCHED = 8,  /* where a thread's time went, until now */
+    OFFCPU_WAIT = 1,        /* a wait has ended and is worth recording */
+    OFFCPU_STACK = 2,       /* the user stack of the thread's waits with the same `sequence` */
+    OFFCPU_FORK = 3,        /* `pid` is a new process, child of `other` */
+    OFFCPU_EXEC = 4,        /* `pid` runs another program from here on; `other` was its run until then */
+    OFFCPU_EXIT = 5,        /* thread `tid` has ended */
+    OFFCPU_PYTHON = 6,      /* python.h */
+    OFFCPU_TOTAL = 7,       /* totals of a thread in one system call; its others may be in the map `totals` */
+    OFFCPU_SCHED = 8,       /* where a thread's time went, until now */
+    OFFCPU_STACK_PART = 10, /* more of the OFFCPU_STACK with the same `sequence`, which follows */
+    OFFCPU_WAKE = 9, /* a struct offcpu_wait: the thread has ended the wait of thread `other` that began at woken_ns */
 };
 
 /* offcpu_wait.flags */
@@ -50,6 +53,7 @@ struct offcpu_wait {
     struct offcpu_head head;
     __u64 blocked_ns;  /* until it was woken */
     __u64 runqueue_ns; /* from then on until it ran */
+    __u64 woken_ns;    /* OFFCPU_WAKE: see there */
     __u32 sequence;    /* of its stack */
     __u32 waker_tid;   /* 0: no thread */
     __s32 fd;          /* first argument of the system call */
@@ -70,6 +74,16 @@ struct offcpu_stack {
     __u32 sequence;
     __u32 size; /* bytes copied, from the stack pointer upwards */
     __u64 registers[OFFCPU_REGISTERS];
+    __u8 bytes[OFFCPU_STACK_BYTES];
+};
+
+/* Bytes of the stack from the page of the stack pointer plus part * OFFCPU_STACK_BYTES upwards. */
+struct offcpu_stack_part {
+    struct offcpu_head head;
+    __u32 sequence;
+    __u32 part; /* 1 … OFFCPU_STACK_PARTS - 1, in this order */
+    __u32 size; /* bytes copied */
+    __u32 reserved;
     __u8 bytes[OFFCPU_STACK_BYTES];
 };
 

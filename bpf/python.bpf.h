@@ -5,7 +5,7 @@
  * interpreters, their threads, of these the one whose thread_id is what pthread_self() returns there: the address in
  * the FS register (x86_64 ABI for thread-local storage). The list is searched once a thread.
  *
- * To be included after struct thread's maps and lose() of offcpu.bpf.c. Names and lines are not read here: src/kernel
+ * Part of stack.bpf.h. Names and lines are not read here: src/kernel
  * reads them from the code objects, once each.
  */
 #ifndef CPROBE_BPF_PYTHON_BPF_H
@@ -38,23 +38,10 @@ struct {
     __type(value, struct python_thread);
 } python_threads SEC(".maps");
 
-/* Who reads: a program that may not sleep, one that may, or one that reads another task's memory. */
-enum python_reader { PYTHON_NOW, PYTHON_SLEEPABLE, PYTHON_OTHER_TASK };
-
-static __always_inline bool python_read(enum python_reader reader, struct task_struct *task, void *to, __u32 size,
-                                        __u64 from)
-{
-    if (reader == PYTHON_NOW)
-        return bpf_probe_read_user(to, size, (void *)from) == 0;
-    if (reader == PYTHON_SLEEPABLE)
-        return bpf_copy_from_user(to, size, (void *)from) == 0;
-    return bpf_copy_from_user_task(to, size, (void *)from, task, 0) == 0;
-}
-
-static __always_inline __u64 python_pointer(enum python_reader reader, struct task_struct *task, __u64 at)
+static __always_inline __u64 python_pointer(enum user_reader reader, struct task_struct *task, __u64 at)
 {
     __u64 pointer = 0;
-    return python_read(reader, task, &pointer, sizeof(pointer), at) ? pointer : 0;
+    return user_read(reader, task, &pointer, sizeof(pointer), at) ? pointer : 0;
 }
 
 static __always_inline bool python_plausible(__u64 address)
@@ -63,7 +50,7 @@ static __always_inline bool python_plausible(__u64 address)
 }
 
 /* The thread's innermost frame; 0: none. */
-static __always_inline __u64 python_innermost(enum python_reader reader, struct task_struct *task,
+static __always_inline __u64 python_innermost(enum user_reader reader, struct task_struct *task,
                                               const struct offcpu_interpreter *in, __u64 state)
 {
     __u64 frame = python_pointer(reader, task, state + in->thread_frame);
@@ -73,7 +60,7 @@ static __always_inline __u64 python_innermost(enum python_reader reader, struct 
 }
 
 /* A thread may have several states, one an interpreter: the one that runs something is meant. */
-static __always_inline __u64 python_search(enum python_reader reader, struct task_struct *task,
+static __always_inline __u64 python_search(enum user_reader reader, struct task_struct *task,
                                            const struct offcpu_interpreter *in, __u64 id)
 {
     __u64 interpreter = python_pointer(reader, task, in->interpreters), idle = 0;
@@ -101,7 +88,7 @@ static __always_inline __u64 python_search(enum python_reader reader, struct tas
 }
 
 /* The thread's innermost frame; 0: none. */
-static __always_inline __u64 python_find(enum python_reader reader, struct task_struct *task,
+static __always_inline __u64 python_find(enum user_reader reader, struct task_struct *task,
                                          const struct offcpu_interpreter *in)
 {
     struct python_thread *known = bpf_task_storage_get(&python_threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -126,7 +113,7 @@ static __always_inline __u64 python_find(enum python_reader reader, struct task_
     return known->state ? python_innermost(reader, task, in, known->state) : 0;
 }
 
-static __always_inline bool python_frame_read(enum python_reader reader, struct task_struct *task,
+static __always_inline bool python_frame_read(enum user_reader reader, struct task_struct *task,
                                               const struct offcpu_interpreter *in, __u64 frame,
                                               struct offcpu_python_frame *out)
 {
@@ -136,22 +123,22 @@ static __always_inline bool python_frame_read(enum python_reader reader, struct 
     out->first_line = 0;
     out->lasti = 0;
     out->code = 0;
-    if (in->frame_owner != OFFCPU_PYTHON_ABSENT && !python_read(reader, task, &out->owner, 1, frame + in->frame_owner))
+    if (in->frame_owner != OFFCPU_PYTHON_ABSENT && !user_read(reader, task, &out->owner, 1, frame + in->frame_owner))
         return false;
     if (out->owner == OFFCPU_PYTHON_MARKER)
         return true;
-    if (in->frame_entry != OFFCPU_PYTHON_ABSENT && !python_read(reader, task, &out->entry, 1, frame + in->frame_entry))
+    if (in->frame_entry != OFFCPU_PYTHON_ABSENT && !user_read(reader, task, &out->entry, 1, frame + in->frame_entry))
         return false;
     out->code = python_pointer(reader, task, frame + in->frame_code);
     if (!python_plausible(out->code))
         return false;
-    return python_read(reader, task, &out->lasti, sizeof(out->lasti), frame + in->frame_lasti) &&
-           python_read(reader, task, &out->name, sizeof(out->name), out->code + in->code_name) &&
-           python_read(reader, task, &out->linetable, sizeof(out->linetable), out->code + in->code_linetable) &&
-           python_read(reader, task, &out->first_line, sizeof(out->first_line), out->code + in->code_first_line);
+    return user_read(reader, task, &out->lasti, sizeof(out->lasti), frame + in->frame_lasti) &&
+           user_read(reader, task, &out->name, sizeof(out->name), out->code + in->code_name) &&
+           user_read(reader, task, &out->linetable, sizeof(out->linetable), out->code + in->code_linetable) &&
+           user_read(reader, task, &out->first_line, sizeof(out->first_line), out->code + in->code_first_line);
 }
 
-static __always_inline void python_walk(enum python_reader reader, struct task_struct *task,
+static __always_inline void python_walk(enum user_reader reader, struct task_struct *task,
                                         const struct offcpu_interpreter *in, __u64 frame, struct offcpu_python *record)
 {
     __u32 count = 0, flags = 0;
@@ -173,8 +160,8 @@ static __always_inline void python_walk(enum python_reader reader, struct task_s
 }
 
 /* To be called in front of the copy of the stack with this sequence. Costs a look-up where there is no interpreter. */
-static __always_inline void python_write(enum python_reader reader, struct task_struct *task,
-                                         const struct thread *thread, __u32 sequence)
+static __always_inline void python_write(enum user_reader reader, struct task_struct *task, const struct thread *thread,
+                                         __u32 sequence)
 {
     __u32 run = thread->run;
     struct offcpu_interpreter *in = bpf_map_lookup_elem(&interpreters, &run);

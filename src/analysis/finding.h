@@ -118,6 +118,11 @@ struct endpoint {
     size_t processes; /* that turned to it */
 };
 
+/* Waits of at least half of end_ns and shorter than it; UINT64_MAX: all longer ones. */
+struct syscall_bucket {
+    uint64_t end_ns, count;
+};
+
 /* All waits of one thread in one system call, as the kernel counted them. */
 struct syscall_row {
     struct process_info process;
@@ -125,7 +130,9 @@ struct syscall_row {
     const char *name;  /* "futex"; "(page fault)" */
     const char *cause; /* "syscall", "lock", "sleep", "fault" */
     uint64_t count, total_ns, max_ns, p99_ns;
-    uint64_t runqueue_ns; /* waiting for a CPU after having been woken; not in total_ns */
+    uint64_t runqueue_ns;             /* waiting for a CPU after having been woken; not in total_ns */
+    struct syscall_bucket *histogram; /* by length; without those that are empty */
+    size_t histogram_count;
 };
 
 struct process_row {

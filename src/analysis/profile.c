@@ -60,7 +60,10 @@ static void events_read(struct builder *builder)
         const struct merged *merged = merge_event(merge, source, event);
         if (merged->kind != MERGED_NONE)
             wait_read(builder, merged);
+        else if (event->header.type == EVENT_WAKE)
+            profile_offcpu_wake(&builder->offcpu, model_process_of(builder->model, source), &event->wake);
     }
+    profile_offcpu_finish(&builder->offcpu);
     merge_free(merge);
     waits_sort(&builder->idle);
     for (size_t i = 0; i < builder->model->process_count; i++) {
@@ -163,6 +166,9 @@ static void offcpu_take(struct builder *builder, const struct offcpu_row *row)
 {
     const char *leaf = profile_offcpu_leaf(&builder->offcpu, row, builder->arena);
     size_t count = offcpu_path(builder, row);
+    if (row->waking)
+        count = profile_frames_waker(&builder->frames, count,
+                                     symbols_stack(builder->model->symbols, row->waking->trace, row->waking_stack, 0));
     if (leaf)
         count = profile_frames_note(&builder->frames, count, leaf);
     struct draft_search search = {builder, {.owner = row->thread}};

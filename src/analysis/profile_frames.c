@@ -108,6 +108,25 @@ size_t profile_frames_top(struct profile_frames *frames, size_t count, const str
     return count;
 }
 
+/* A waker's stack is taken inside of the wake-up: its innermost frames are those of the recording programs. */
+static size_t recorder_frames(const struct stack *stack)
+{
+    size_t own = 0;
+    for (size_t i = 0; i < stack->count && stack->frames[i].kind == FRAME_KERNEL; i++)
+        if (strncmp(stack->frames[i].function, "bpf_trace_run", 13) == 0 ||
+            strncmp(stack->frames[i].function, "__traceiter_", 12) == 0)
+            own = i + 1;
+    return own;
+}
+
+size_t profile_frames_waker(struct profile_frames *frames, size_t count, const struct stack *stack)
+{
+    path_add(frames, &count, note_frame("[woken from]"));
+    for (size_t i = recorder_frames(stack); i < stack->count; i++)
+        path_add(frames, &count, code_frame(&stack->frames[i]));
+    return count;
+}
+
 size_t profile_frames_note(struct profile_frames *frames, size_t count, const char *text)
 {
     path_add(frames, &count, note_frame(text));

@@ -28,6 +28,10 @@ size_t profile_frames_kernel(struct profile_frames *frames, const struct stack *
 /* Adds the kernel's frames of a stack behind path[0..count). Returns the new count. */
 size_t profile_frames_top(struct profile_frames *frames, size_t count, const struct stack *stack);
 
+/* Adds the stack of who ended the wait behind path[0..count), innermost first, so that the two meet at the wake-up (as
+   bcc's offwaketime prints them). Returns the new count. */
+size_t profile_frames_waker(struct profile_frames *frames, size_t count, const struct stack *stack);
+
 /* Adds a text that is not code behind path[0..count). Returns the new count. */
 size_t profile_frames_note(struct profile_frames *frames, size_t count, const char *text);
 

@@ -27,10 +27,12 @@ struct offcpu_row {
     uint32_t stack;                     /* 0: not known */
     const struct model_process *inside; /* whose trace has the recorder's stack, or NULL */
     uint32_t inside_stack;
-    uint16_t inside_call;    /* calls.def */
-    uint16_t syscall, cause; /* as in event_offcpu */
-    uint32_t waker;          /* OFFCPU_WAKER only; 0: no thread */
-    uint16_t flags;          /* OFFCPU_WAKER only: OFFCPU_FLAG_UNFINISHED, OFFCPU_FLAG_WAKER_* */
+    uint16_t inside_call;               /* calls.def */
+    uint16_t syscall, cause;            /* as in event_offcpu */
+    uint32_t waker;                     /* OFFCPU_WAKER only; 0: no thread */
+    uint16_t flags;                     /* OFFCPU_WAKER only: OFFCPU_FLAG_UNFINISHED, OFFCPU_FLAG_WAKER_* */
+    const struct model_process *waking; /* OFFCPU_WAKER only: whose trace has the waker's stack, or NULL */
+    uint32_t waking_stack;
     double count, total_ns;
     struct time_slices slices;
 };
@@ -42,12 +44,21 @@ struct profile_offcpu {
     struct profile_index index;
     struct offcpu_row *rows;
     size_t count, capacity;
+    struct profile_index open_index;
+    struct open_wakeup *open; /* one for each thread: its latest wait, until it is known where its waker was */
+    size_t open_capacity;
 };
 
 void profile_offcpu_free(struct profile_offcpu *offcpu);
 
 /* Takes in what the kernel saw of a wait. */
 void profile_offcpu_add(struct profile_offcpu *offcpu, const struct merged *merged);
+
+/* Where a waker was; comes after the wait that it ended, and before the thread's next one. */
+void profile_offcpu_wake(struct profile_offcpu *offcpu, const struct model_process *process,
+                         const struct event_wake *event);
+/* After the last event. */
+void profile_offcpu_finish(struct profile_offcpu *offcpu);
 
 /* What stands behind the stack, in brackets: "[runnable: waiting for a CPU]", "[disk]", "[woken by writer (4712)]".
    NULL: nothing. Static or the arena's. */

@@ -153,16 +153,27 @@ bool symbols_class_telling(const char *function)
     return !strstr(function, "vectorcall");
 }
 
+/* The method in "int com.shop.View.get(java.lang.String)", as the JVM's Compiler.perfmap has it, from its package on;
+   NULL: the name is of another kind. */
+static const char *java_method(const char *name)
+{
+    const char *end = strchr(name, '('), *at = end;
+    while (at && at > name && at[-1] != ' ')
+        at--;
+    return at && at > name && memchr(at, '.', (size_t)(end - at)) ? at : NULL;
+}
+
 bool symbols_class_generated(const char *name)
 {
-    static const char *const OWN[] = {"java",  "Ljava/", "javax", "Ljavax/",  "jdk.",
-                                      "Ljdk/", "sun.",   "Lsun/", "com.sun.", "Lcom/sun/"};
+    static const char *const OWN[] = {"java.", "Ljava/", "javax.", "Ljavax/",  "jdk.",
+                                      "Ljdk/", "sun.",   "Lsun/",  "com.sun.", "Lcom/sun/"};
     if (strstr(name, " node:") || strstr(name, "/node_modules/"))
         return false;
+    const char *method = java_method(name), *from = method ? method : name;
     for (size_t i = 0; i < COUNT(OWN); i++)
-        if (begins_with(name, OWN[i]))
+        if (begins_with(from, OWN[i]))
             return false;
-    return strstr(name, " /") || strstr(name, " file:") || strstr(name, "::");
+    return method || strstr(name, " /") || strstr(name, " file:") || strstr(name, "::");
 }
 
 bool symbols_class_eval(const char *function)

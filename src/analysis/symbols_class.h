@@ -22,7 +22,8 @@ const char *symbols_class_base(const char *path);
 bool symbols_class_telling(const char *function);
 
 /* True for the name of a generated function that the user wrote, as V8 ("JS:*handler /srv/app.js:3:1") and Java
-   ("Lcom/shop/View;::get") name them: not for their own libraries, nor for interpreters and stubs. */
+   ("int com.shop.View.get()", "Lcom/shop/View;::get") name them: not for their own libraries, nor for interpreters and
+   stubs. */
 bool symbols_class_generated(const char *name);
 
 /* True for the C function that executes Python code. */

@@ -32,6 +32,20 @@ static uint64_t hist_quantile(const struct event_syscall *event)
     return event->max_ns;
 }
 
+static void histogram_read(const struct event_syscall *event, struct syscall_row *row, struct arena *arena)
+{
+    const char *bytes = (const char *)event + event->hist.offset;
+    size_t buckets = event->hist.length / sizeof(uint32_t);
+    uint32_t count;
+    row->histogram = arena_get(arena, (buckets + 1) * sizeof(*row->histogram));
+    for (size_t i = 0; i < buckets; i++) {
+        memcpy(&count, bytes + i * sizeof(count), sizeof(count));
+        if (count)
+            row->histogram[row->histogram_count++] =
+                (struct syscall_bucket){i + 1 < buckets && i < 62 ? UINT64_C(2) << i : UINT64_MAX, count};
+    }
+}
+
 void syscalls_add(struct model *model, const struct source *source, const struct event_syscall *event)
 {
     struct syscall_table *table = &model->syscalls;
@@ -51,6 +65,7 @@ void syscalls_add(struct model *model, const struct source *source, const struct
                              .runqueue_ns = event->runqueue_ns,
                              .max_ns = event->max_ns,
                              .p99_ns = hist_quantile(event)};
+    histogram_read(event, &table->list[table->count - 1], model->arena);
 }
 
 static int row_compare(const void *left, const void *right)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The CPython frames of the calling thread, read from the interpreter's own structs (src/python/layout.def) without taking
- * the GIL: a thread's frames are its own, no other thread changes them while it is inside a call. Versions 3.8 to 3.13
- * with the GIL; any other interpreter is noted in the trace once and left alone.
+ * The CPython frames of the calling thread, read from the interpreter's own structs (src/python/layout.def) without
+ * taking the GIL: a thread's frames are its own, no other thread changes them while it is inside a call. Versions 3.8
+ * to 3.13 with the GIL; any other interpreter is noted in the trace once and left alone.
  *
  * Everything here is lock-free, allocates nothing, calls nothing of Python but three functions that only read a
  * variable, and may run in any hook on any thread, in signal handlers too. One interpreter per process: the first one

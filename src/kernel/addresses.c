@@ -41,6 +41,11 @@ bool addresses_add(struct addresses *a, uint64_t address)
     return true;
 }
 
+bool addresses_has(const struct addresses *a, uint64_t address)
+{
+    return address && a->capacity && *slot_find(a->table, a->capacity, address) == address;
+}
+
 void addresses_clear(struct addresses *a)
 {
     if (a->table)

@@ -14,6 +14,7 @@ struct addresses {
 
 /* True: it was not there. False also where there is no memory, or for address 0. */
 bool addresses_add(struct addresses *a, uint64_t address);
+bool addresses_has(const struct addresses *a, uint64_t address);
 void addresses_clear(struct addresses *a);
 void addresses_free(struct addresses *a);
 

@@ -104,15 +104,16 @@ bool codemap_refresh(struct codemap *c)
     for (size_t i = 0; i < c->known_count; i++)
         c->known[i].there = false;
     images_each(c->images, image_take, c);
-    for (size_t i = 0; i < c->known_count;) {
+    size_t kept = 0;
+    for (size_t i = 0; i < c->known_count; i++) {
         if (c->known[i].there) {
-            i++;
+            c->known[kept++] = c->known[i];
             continue;
         }
         unload_write(c, c->known[i].start, c->refreshed_ns);
         free(c->known[i].path);
-        c->known[i] = c->known[--c->known_count];
     }
+    c->known_count = kept;
     return true;
 }
 

@@ -144,6 +144,7 @@ static void record_take(void *context, const struct offcpu_head *head, size_t si
     struct target *t;
     switch (head->kind) {
     case OFFCPU_WAIT:
+    case OFFCPU_WAKE:
         t = size >= sizeof(struct offcpu_wait) ? target_of(c, head) : NULL;
         if (t)
             target_wait(t, (const struct offcpu_wait *)head);
@@ -161,6 +162,11 @@ static void record_take(void *context, const struct offcpu_head *head, size_t si
         t = size >= sizeof(struct offcpu_sched) ? target_of(c, head) : NULL;
         if (t)
             target_sched(t, (const struct offcpu_sched *)head);
+        break;
+    case OFFCPU_STACK_PART:
+        t = size >= sizeof(struct offcpu_stack_part) ? target_of(c, head) : NULL;
+        if (t)
+            target_stack_part(t, (const struct offcpu_stack_part *)head);
         break;
     case OFFCPU_PYTHON:
         t = size >= sizeof(struct offcpu_python) ? target_of(c, head) : NULL;

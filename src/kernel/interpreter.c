@@ -129,6 +129,8 @@ bool interpreter_find(struct images *images, pid_t pid, struct interpreter *out)
         return false;
     memset(out, 0, sizeof(*out));
     snprintf(out->path, sizeof(out->path), "%s", s.found.path);
+    out->start = s.found.start;
+    out->end = s.found.end;
     out->trouble = interpreter_fill(&s, out);
     return true;
 }

@@ -22,6 +22,7 @@ struct interpreter {
     struct python_types types;
     struct offcpu_interpreter walk; /* for the kernel programs */
     const char *trouble;            /* why its frames cannot be read; NULL: they can */
+    uint64_t start, end;            /* where its image is mapped */
     char path[256];                 /* as the process sees it */
 };
 

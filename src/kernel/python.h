@@ -30,4 +30,11 @@ const struct offcpu_interpreter *python_refresh(struct python *p, struct images 
  */
 size_t python_frames(struct python *p, const struct offcpu_python *record, uint64_t *out, size_t max, uint16_t *flags);
 
+/*
+ * Leaves out of a stack with Python frames what the reader shows these in the place of: return addresses in the
+ * interpreter outside of its innermost run, but for those in the function that runs Python code. For stacks that are
+ * deeper than a trace can hold. Returns how many are left, in place.
+ */
+size_t python_native_fold(struct python *p, const struct images *images, uint64_t *frames, size_t count);
+
 #endif

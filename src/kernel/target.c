@@ -11,12 +11,14 @@
 
 #include "base/compiler.h"
 #include "kernel/codemap.h"
+#include "kernel/deep.h"
 #include "kernel/list.h"
 #include "kernel/python.h"
 #include "kernel/target_header.h"
 #include "trace/writer.h"
 
 #define SYSCALL_FUTEX_WAIT 455 /* Linux 6.7 */
+#define UNWIND_MAX 1024        /* return addresses */
 #define PENDING_MAX 64         /* waits of one thread that share a stack; with more they are written without */
 
 struct thread {
@@ -27,6 +29,7 @@ struct thread {
     struct offcpu_wait *pending;
     size_t pending_count, pending_capacity;
     struct frames *python; /* that belong to the next stack; NULL: never had any */
+    struct deep *deep;     /* parts of the next stack; NULL: never had any */
 };
 
 /* Python frames for a stack that is still to come, if `wanted`. */
@@ -135,6 +138,9 @@ static uint32_t stack_enter(struct target *t, const struct offcpu_wait *wait, co
     size_t n = 0;
     for (size_t i = 0; i < wait->kernel_count && i < OFFCPU_KERNEL_FRAMES; i++)
         frames[n++] = wait->kernel[i];
+    uint16_t flags = user->flags;
+    if (user->native_count > STACK_MAX_NATIVE - n)
+        flags = (uint16_t)((flags & ~STACK_COMPLETE) | STACK_TRUNCATED);
     for (size_t i = 0; i < user->native_count && n < STACK_MAX_NATIVE; i++)
         frames[n++] = user->native[i];
     if (n == 0)
@@ -144,11 +150,27 @@ static uint32_t stack_enter(struct target *t, const struct offcpu_wait *wait, co
     for (size_t i = 0; i < user->python_count; i++)
         hash = (hash ^ user->python[i]) * UINT64_C(0x100000001b3);
     codemap_need(t->code, frames, n);
-    uint32_t id = writer_stack(&t->writer, hash, user->flags, codemap_generation(t->code), frames, (uint16_t)n,
-                               user->python, (uint16_t)user->python_count);
+    uint32_t id = writer_stack(&t->writer, hash, flags, codemap_generation(t->code), frames, (uint16_t)n, user->python,
+                               (uint16_t)user->python_count);
     if (!id)
         writer_lose(&t->writer, TRACE_LOST_STACKS, 1);
     return id;
+}
+
+static void wake_write(struct target *t, struct thread *thread, const struct offcpu_wait *wake, uint32_t stack)
+{
+    struct event_wake *e = writer_ring_reserve(&t->writer, &thread->ring, thread->slot);
+    if (!e)
+        return;
+    memset(e, 0, sizeof(*e));
+    e->header = (struct event_header){EVENT_MAGIC, EVENT_WAKE, sizeof(*e), wake->head.time_ns};
+    e->wait_ns = wake->woken_ns;
+    e->wait_tid = wake->head.other;
+    e->tid = thread->tid;
+    e->stack = stack;
+    e->slot = thread->slot;
+    e->flags = wake->flags;
+    writer_ring_commit(thread->ring);
 }
 
 static void wait_write(struct target *t, struct thread *thread, const struct offcpu_wait *wait, uint32_t stack,
@@ -190,7 +212,10 @@ static void pending_write(struct target *t, struct thread *thread, uint32_t sequ
         }
         bool has_stack = own && user->native_count > 0;
         uint32_t stack = stack_enter(t, wait, own ? user : &none);
-        wait_write(t, thread, wait, stack, has_stack ? 0 : OFFCPU_FLAG_NO_STACK);
+        if (wait->head.kind == OFFCPU_WAKE)
+            wake_write(t, thread, wait, stack);
+        else
+            wait_write(t, thread, wait, stack, has_stack ? 0 : OFFCPU_FLAG_NO_STACK);
     }
     thread->pending_count = kept;
 }
@@ -224,6 +249,14 @@ static void code_refreshed(struct target *t)
         t->options->interpreter_found(t->options->context, t->run, found);
 }
 
+void target_stack_part(struct target *t, const struct offcpu_stack_part *part)
+{
+    const struct offcpu_head *head = &part->head;
+    struct thread *thread = thread_get(t, head->thread, head->tid, NULL, head->time_ns);
+    if (thread)
+        deep_add(&thread->deep, part);
+}
+
 void target_python(struct target *t, const struct offcpu_python *python)
 {
     const struct offcpu_head *head = &python->head;
@@ -251,23 +284,30 @@ static void parts_add_python(struct stack_parts *parts, struct frames *python, u
     python->wanted = false;
 }
 
+/* Where a trace may not hold them all below the kernel's, what the reader leaves out is left out. */
+static void parts_fit(struct target *t, struct stack_parts *parts, uint64_t *native)
+{
+    bool fits = parts->native_count <= STACK_MAX_NATIVE - OFFCPU_KERNEL_FRAMES;
+    if (!fits && parts->python_count && !(parts->flags & STACK_PYTHON_LOST))
+        parts->native_count = python_native_fold(t->python, codemap_images(t->code), native, parts->native_count);
+}
+
 void target_stack(struct target *t, const struct offcpu_stack *stack)
 {
-    uint64_t frames[STACK_MAX_NATIVE];
+    uint64_t frames[UNWIND_MAX];
     struct thread *thread = thread_get(t, stack->head.thread, stack->head.tid, NULL, stack->head.time_ns);
     uint64_t registers[OFFCPU_REGISTERS];
-    struct images_thread copy = {(pid_t)stack->head.tid, registers, OFFCPU_REGISTERS, stack->bytes,
-                                 stack->size < OFFCPU_STACK_BYTES ? stack->size : OFFCPU_STACK_BYTES};
+    struct images_thread copy = {(pid_t)stack->head.tid, registers, OFFCPU_REGISTERS, NULL, 0};
     bool complete, truncated;
     if (!thread || !thread->pending_count)
         return;
+    copy.bytes = deep_bytes(thread->deep, stack, &copy.size);
     for (size_t i = 0; i < OFFCPU_REGISTERS; i++)
         registers[i] = stack->registers[i];
-    size_t room = STACK_MAX_NATIVE - OFFCPU_KERNEL_FRAMES;
-    size_t count = images_unwind(codemap_images(t->code), &copy, frames, room, &complete, &truncated);
+    size_t count = images_unwind(codemap_images(t->code), &copy, frames, UNWIND_MAX, &complete, &truncated);
     if (!complete && !truncated && codemap_refresh_for(t->code, frames, count)) {
         code_refreshed(t);
-        count = images_unwind(codemap_images(t->code), &copy, frames, room, &complete, &truncated);
+        count = images_unwind(codemap_images(t->code), &copy, frames, UNWIND_MAX, &complete, &truncated);
     }
     if (count > 0 && thread->pending[0].syscall < 0)
         frames[0]++; /* a fault: the counter is at the instruction, not behind it as in a return address */
@@ -275,6 +315,7 @@ void target_stack(struct target *t, const struct offcpu_stack *stack)
                                 .native_count = count,
                                 .flags = (complete ? STACK_COMPLETE : 0) | (truncated ? STACK_TRUNCATED : 0)};
     parts_add_python(&parts, thread->python, stack->sequence);
+    parts_fit(t, &parts, frames);
     pending_write(t, thread, stack->sequence, &parts);
 }
 
@@ -388,6 +429,7 @@ static void target_free(struct target *t)
     for (size_t i = 0; i < t->thread_count; i++) {
         free(t->threads[i].pending);
         free(t->threads[i].python);
+        deep_free(t->threads[i].deep);
     }
     free(t->threads);
     writer_abandon(&t->writer);

@@ -39,8 +39,9 @@ void target_close(struct target *t, enum trace_reason reason, uint64_t now_ns);
 uint32_t target_pid(const struct target *t);
 bool target_is_gone(const struct target *t); /* the process does not exist any more */
 
-void target_wait(struct target *t, const struct offcpu_wait *wait);
-/* Python frames come before the stack that they belong to. */
+void target_wait(struct target *t, const struct offcpu_wait *wait); /* or wake-up */
+/* Python frames and further parts come before the stack that they belong to. */
+void target_stack_part(struct target *t, const struct offcpu_stack_part *part);
 void target_python(struct target *t, const struct offcpu_python *python);
 void target_stack(struct target *t, const struct offcpu_stack *stack);
 void target_thread_ended(struct target *t, const struct offcpu_head *exit);

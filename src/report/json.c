@@ -307,6 +307,19 @@ static json_t *processes_new(const struct report *report)
     return array;
 }
 
+/* [upper bound in ns, how many]; null: no bound */
+static json_t *histogram_new(const struct syscall_row *row)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < row->histogram_count; i++) {
+        const struct syscall_bucket *bucket = &row->histogram[i];
+        json_t *pair = json_array();
+        pair = append(pair, bucket->end_ns == UINT64_MAX ? json_null() : number_new(bucket->end_ns));
+        array = append(array, append(pair, number_new(bucket->count)));
+    }
+    return array;
+}
+
 static json_t *syscall_new(const struct syscall_row *row)
 {
     json_t *o = json_object();
@@ -318,7 +331,8 @@ static json_t *syscall_new(const struct syscall_row *row)
     o = with(o, "total_ns", number_new(row->total_ns));
     o = with(o, "max_ns", number_new(row->max_ns));
     o = with(o, "p99_ns", number_new(row->p99_ns));
-    return with(o, "runqueue_ns", number_new(row->runqueue_ns));
+    o = with(o, "runqueue_ns", number_new(row->runqueue_ns));
+    return with(o, "histogram", histogram_new(row));
 }
 
 static json_t *syscalls_new(const struct report *report)

@@ -190,7 +190,7 @@ enum event_type {
 #define REQUEST_SERVER 0x0008   /* this process answered it */
 #define REQUEST_NO_REPLY 0x0010 /* none was expected: duration is 0 */
 #define REQUEST_GIVEN_UP 0x0020 /* the connection ended before the answer */
-#define REQUEST_SHIFT 12        /* upper 4 bits, without REQUEST_NOTABLE: mean of the sampling is sample_mean_ns << these */
+#define REQUEST_SHIFT 12 /* upper 4 bits, without REQUEST_NOTABLE: mean of the sampling is sample_mean_ns << these */
 #define REQUEST_SHIFT_MAX 15
 
 /* With REQUEST_CURSOR: how many elements the step asked for (COUNT), as the number of its binary digits; 0: not said.

@@ -60,7 +60,7 @@ enum phase { WORDS, VALUE, VALUE_CR, VALUE_LF };
 static size_t word_find(const uint8_t *p, size_t length)
 {
     for (size_t i = 1; i < ARRAY_SIZE(words); i++)
-        if (words[i].name[0] == p[0] && words[i].length == length && memcmp(words[i].name, p, length) == 0)
+        if (words[i].name[0] == (char)p[0] && words[i].length == length && memcmp(words[i].name, p, length) == 0)
             return i;
     return 0;
 }
@@ -221,7 +221,8 @@ enum wire_guess memcached_reply_guess(const uint8_t *bytes, size_t length)
         n++;
     for (size_t i = 1; i < ARRAY_SIZE(words); i++) {
         const struct word *w = &words[i];
-        if (n > w->length || w->name[0] != bytes[0] || memcmp(bytes, w->name, n) != 0 || (n < w->length && n < length))
+        if (n > w->length || w->name[0] != (char)bytes[0] || memcmp(bytes, w->name, n) != 0 ||
+            (n < w->length && n < length))
             continue;
         if (!newline)
             return length >= RESYNC_LINE && w->form != COMMON ? WIRE_GUESS_YES : WIRE_GUESS_MORE;

@@ -316,7 +316,7 @@ static int first_word(const uint8_t *bytes, size_t length, size_t *word)
         n++;
     *word = n;
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        bool here = rows[i].name[0] == bytes[0] && rows[i].length >= n && memcmp(rows[i].name, bytes, n) == 0;
+        bool here = rows[i].name[0] == (char)bytes[0] && rows[i].length >= n && memcmp(rows[i].name, bytes, n) == 0;
         if (here && n == length)
             return -2;
         if (here && rows[i].length == n)

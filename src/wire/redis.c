@@ -452,7 +452,7 @@ static enum wire_guess number_guess(const uint8_t *bytes, size_t length)
         return WIRE_GUESS_YES;
     if (p == end)
         return WIRE_GUESS_MORE;
-    return memchr("$*:+-%~_,#=(|", *p, 13) ? WIRE_GUESS_YES : WIRE_GUESS_NO;
+    return resp_is_type(*p) ? WIRE_GUESS_YES : WIRE_GUESS_NO;
 }
 
 static enum wire_guess redis_guess(const uint8_t *bytes, size_t length, enum wire_side from)

@@ -94,6 +94,9 @@ void resp_reply_drop(struct resp_reply *r);
 bool resp_request_gap(struct resp_request *r, uint64_t length);
 bool resp_reply_gap(struct resp_reply *r, uint64_t length);
 
+/* Whether a reply's element begins with this byte. */
+bool resp_is_type(uint8_t byte);
+
 #define RESP_STREAMED (-2) /* "?": the end is marked */
 
 /*

@@ -142,6 +142,8 @@ static enum resp_result element_end(struct resp_reply *r)
 static enum resp_result streamed_end(struct resp_reply *r)
 {
     r->phase = START;
+    if (r->depth == 0)
+        return RESP_WRONG;
     return aggregate_end(r) ? RESP_MORE : element_end(r);
 }
 
@@ -220,10 +222,15 @@ static bool type_has_line(uint8_t type)
            type == '.';
 }
 
+bool resp_is_type(uint8_t byte)
+{
+    return type_has_number(byte) || type_has_line(byte);
+}
+
 static enum resp_result element_begin(struct resp_reply *r, uint8_t type)
 {
     bool streamed = r->depth > 0 && r->left[r->depth - 1] == UNTIL_END;
-    if ((!type_has_number(type) && !type_has_line(type)) || ((type == '.' || type == ';') && !streamed))
+    if (!resp_is_type(type) || ((type == '.' || type == ';') && !streamed))
         return RESP_WRONG;
     r->element = type;
     if (r->depth == 0)

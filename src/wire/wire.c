@@ -118,26 +118,35 @@ static void parser_start(struct wire_conversation *c, uint8_t protocol)
     parser_of(c, protocol)->start(c->state);
 }
 
-static bool held_replay(struct wire_conversation *c, const struct undecided *u, const struct wire_sink *sink)
+/* What was held of the sides in `sides`, bits by enum wire_side. */
+static bool held_replay(struct wire_conversation *c, const struct undecided *u, unsigned sides,
+                        const struct wire_sink *sink)
 {
     size_t at[2] = {0, 0};
     for (size_t i = 0; i < SEGMENTS_MAX && u->segments[i] != 0; i++) {
         enum wire_side from = u->segments[i] >> 15;
         size_t n = u->segments[i] & 0x7fff;
-        if (!parser_of(c, c->protocol)->feed(c->state, from, u->bytes[from] + at[from], n, sink))
+        if (sides >> from & 1 && !parser_of(c, c->protocol)->feed(c->state, from, u->bytes[from] + at[from], n, sink))
             return false;
         at[from] += n;
     }
     return true;
 }
 
-/* What was held is said again to the parser that recognised it. Apart from its caller for its stack frame's sake. */
-static NOINLINE bool parser_start_replay(struct wire_conversation *c, uint8_t protocol, const struct wire_sink *sink)
+/*
+ * What was held is said again to the parser that recognised `from`; what the other side said may have been the end of a
+ * message, and is then left out. Apart from its caller for its stack frame's sake.
+ */
+static NOINLINE bool parser_start_replay(struct wire_conversation *c, uint8_t protocol, enum wire_side from,
+                                         const struct wire_sink *sink)
 {
     struct undecided u;
     memcpy(&u, c->state, sizeof(u));
     parser_start(c, protocol);
-    return held_replay(c, &u, sink);
+    if (held_replay(c, &u, 1u << WIRE_CLIENT | 1u << WIRE_SERVER, sink))
+        return true;
+    parser_start(c, protocol);
+    return held_replay(c, &u, 1u << from, sink);
 }
 
 /* The first protocol in the order of guessing that `bytes` are; WIRE_UNKNOWN: none, though some may be with `more`. */
@@ -179,14 +188,9 @@ static COLD void wire_recognise(struct wire_conversation *c, enum wire_side from
     if (protocol != WIRE_UNKNOWN) {
         bool right = true;
         if (c->held[WIRE_CLIENT] + c->held[WIRE_SERVER] > 0)
-            right = parser_start_replay(c, protocol, sink);
+            right = parser_start_replay(c, protocol, from, sink);
         else
             parser_start(c, protocol);
-        /* What the other side had said was not the beginning of a message; this chunk is. */
-        if (!right && view == bytes) {
-            parser_start(c, protocol);
-            right = true;
-        }
         if (!right || !parser_of(c, protocol)->feed(c->state, from, bytes, length, sink))
             wrong_guess(c);
     } else if (!more || seen >= HELD_MAX || c->datagrams) {

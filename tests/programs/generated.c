@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Generates a function that waits, as run-time compilers do, and names it in /tmp/perf-PID.map: "generated_first"; after
- * SIGUSR1 it generates another one in its place, "generated_second". Waits until it is killed. Expected: stacks are whole,
- * and each wait names the function that was there.
+ * Generates a function that waits, as run-time compilers do, and names it in /tmp/perf-PID.map: "generated_first";
+ * after SIGUSR1 it generates another one in its place, "generated_second". Waits until it is killed. Expected: stacks
+ * are whole, and each wait names the function that was there.
  */
 #include <signal.h>
 #include <stdint.h>

@@ -45,6 +45,12 @@ static void *ssl_new(void)
     return SSL_FUNCTION(SSL_new)(SSL_FUNCTION(SSL_CTX_new)(SSL_FUNCTION(TLS_method)()));
 }
 
+/* OpenSSL reads its configuration when it is first used: that is no case's. */
+__attribute__((constructor)) static void ssl_begin(void)
+{
+    SSL_FUNCTION(SSL_free)(ssl_new());
+}
+
 static void *gnutls_new(void)
 {
     void *session = NULL;

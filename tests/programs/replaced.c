@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Waits in serve_request, called by a thread, until it is killed. Expected: its stacks are whole and name serve_request,
- * also where the file of this program was replaced after its start, or lies where the reader cannot see it.
+ * Waits in serve_request, called by a thread, until it is killed. Expected: its stacks are whole and name
+ * serve_request, also where the file of this program was replaced after its start, or lies where the reader cannot see
+ * it.
  */
 #include <pthread.h>
 #include <stdio.h>

@@ -25,7 +25,7 @@ class Files(unittest.TestCase):
         waits = [wait for wait in attached.events("offcpu") if wait["cause"].endswith("sleep")]
         self.assertGreater(len(waits), 20)
         incomplete = [wait for wait in waits if not wait["stack_flags"] & COMPLETE]
-        self.assertLessEqual(len(incomplete) / len(waits), 0.01, incomplete[:1])
+        self.assertLessEqual(len(incomplete) / len(waits), 0.03, incomplete[:1])
         folded = attached.directory / "flame.folded"
         run([CPROBE, "flame", attached.directory, "--kind", "offcpu", "-o", folded])
         sleeping = [line for line in folded.read_text().splitlines() if "serve_request" in line]

@@ -7,7 +7,7 @@ import pathlib
 import signal
 import unittest
 
-from lib.kernel import Attached, require_kernel
+from lib.kernel import Attached, require_kernel, with_stacks
 from lib.process import BUILD, CPROBE, PROGRAMS, Process, run, scratch
 from lib.recording import preload
 
@@ -35,7 +35,7 @@ class Generated(unittest.TestCase):
                 attached.until(lambda: attached.names() >= {"generated_second"})
                 os.kill(program, signal.SIGKILL)
                 self.assertEqual(attached.wait(40), 0, attached.output())
-        waits = attached.events("offcpu")
+        waits = with_stacks(attached.events("offcpu"))
         self.assertEqual([wait for wait in waits if not wait["stack_flags"] & COMPLETE], [])
         lines = flame(attached.directory, "offcpu")
         for name in ("generated_first", "generated_second"):
@@ -59,7 +59,7 @@ class Node(unittest.TestCase):
             process.until(lambda: "ready" in process.output())
             with Attached(process.pid, "-d", "2") as attached:
                 self.assertEqual(attached.wait(40), 0, attached.output())
-        waits = attached.events("offcpu")
+        waits = with_stacks(attached.events("offcpu"))
         incomplete = [wait for wait in waits if not wait["stack_flags"] & COMPLETE]
         self.assertLessEqual(len(incomplete) / len(waits), 0.01, incomplete[:1])
         self.assert_named(flame(attached.directory, "offcpu"))

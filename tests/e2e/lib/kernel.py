@@ -35,6 +35,17 @@ class Attached(Process):
         return {event["name"].strip('"') for event in self.events("symbol")}
 
 
+NO_STACK = 0x10  # OFFCPU_FLAG_NO_STACK of src/trace/format.h
+
+
+def with_stacks(waits):
+    """Those whose end the programs saw. On some machines the kernel runs no program for a few switches: such waits are counted, but
+    have neither stack nor waker (bpf/waits.bpf.h). They must stay few."""
+    seen = [wait for wait in waits if not int(wait["flags"]) & NO_STACK]
+    assert len(waits) - len(seen) <= max(3, len(waits) // 10), f"{len(waits) - len(seen)} of {len(waits)} waits without a stack"
+    return seen
+
+
 def trace_events(directory, kind, pattern="*.trace"):
     """Every event of this kind as a dictionary of texts. Those with a stack also have "stack_flags", and "native" and "python":
     its frames as cprobe dump has them, innermost first."""

@@ -161,6 +161,50 @@ static void causes_and_missing_stacks(void **state)
     report_free(report);
 }
 
+static void wake_add(struct trace_builder *b, uint64_t at, uint64_t wait_at, uint32_t stack)
+{
+    const struct event_wake wake = {.header = {EVENT_MAGIC, EVENT_WAKE, sizeof(wake), T0 + at},
+                                    .wait_ns = T0 + wait_at,
+                                    .wait_tid = PID,
+                                    .tid = WAKER,
+                                    .stack = stack};
+    builder_ring_raw(b, WAKER, &wake, sizeof(wake));
+}
+
+/* The waker's stack stands behind the waiter's, innermost frame first; only where it ended that very wait. */
+static void waker_stacks(void **state)
+{
+    struct trace_builder *b = kernel_process(PID);
+    uint32_t stack = scene_stack(b, PC_PARSE, PC_MAIN);
+    (void)state;
+    wait_add(b, 10 * MS, stack, SYS_futex, OFFCPU_CAUSE_LOCK);
+    wake_add(b, 14 * MS, 10 * MS, stack);
+    wait_add(b, 20 * MS, stack, SYS_futex, OFFCPU_CAUSE_LOCK);
+    wake_add(b, 24 * MS, 11 * MS, stack);
+    wait_add(b, 30 * MS, stack, SYS_futex, OFFCPU_CAUSE_LOCK)->duration_ns = 2 * MS;
+    builder_end(b, T0 + 1 * SEC, 0);
+    profile_read(b, NULL);
+    const char *expected[] = {"main", "parse", "[woken from]", "parse", "main", "[woken by thread-101 (101)]"};
+    size_t found = 0;
+    assert_int_equal(total_of("wakeup", false), 10 * MS);
+    for (size_t i = 0; i < profile->stack_count; i++) {
+        const struct profile_stack *s = &profile->stacks[i];
+        if (!(s->kinds >> profile_kind_find("wakeup") & 1))
+            continue;
+        if (s->frame_count == 3) {
+            assert_int_equal(s->total_ns, 6 * MS);
+            continue;
+        }
+        assert_int_equal(s->frame_count, 6);
+        assert_int_equal(s->total_ns, 4 * MS);
+        for (size_t j = 0; j < 6; j++)
+            assert_string_equal(frame_at(s, j)->function, expected[j]);
+        found++;
+    }
+    assert_int_equal(found, 1);
+    report_free(report);
+}
+
 static void wakers(void **state)
 {
     struct trace_builder *b = kernel_process(PID), *other = kernel_process(200);
@@ -264,6 +308,7 @@ int main(void)
         cmocka_unit_test(parts),
         cmocka_unit_test(causes_and_missing_stacks),
         cmocka_unit_test(wakers),
+        cmocka_unit_test(waker_stacks),
         cmocka_unit_test(seen_from_both_sides),
         cmocka_unit_test(other_image),
         cmocka_unit_test(impossible_weights),

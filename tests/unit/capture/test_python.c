@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "capture/record.h"
-#include "python/fake_python.h"
 #include "isolated.h"
+#include "python/fake_python.h"
 #include "trace/format.h"
 
 static uint32_t code_count, note_count;

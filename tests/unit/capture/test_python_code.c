@@ -10,8 +10,8 @@
 #include <cmocka.h>
 
 #include "capture/record.h"
-#include "python/fake_python.h"
 #include "isolated.h"
+#include "python/fake_python.h"
 
 static struct {
     uint32_t count;

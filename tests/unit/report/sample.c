@@ -25,6 +25,7 @@ static struct endpoint_operation operation;
 static struct endpoint endpoint;
 static struct process_row process;
 static struct syscall_row syscall;
+static struct syscall_bucket buckets[] = {{4096, 3}, {UINT64_MAX, 14}};
 static const char *warnings[1];
 static struct report report;
 
@@ -125,7 +126,9 @@ struct report *sample_report(void)
                                    .total_ns = 250000000,
                                    .max_ns = 90000000,
                                    .p99_ns = 67000000,
-                                   .runqueue_ns = 1500000};
+                                   .runqueue_ns = 1500000,
+                                   .histogram = buckets,
+                                   .histogram_count = 2};
     warnings[0] = "the symbols of /usr/lib/x.so are missing";
     report = (struct report){.findings = findings,
                              .finding_count = 2,

@@ -81,7 +81,8 @@ static void every_key_of_the_contract_is_present(void **state)
     assert_keys(first(first(document, "endpoints"), "top_operations"),
                 "operation count total_ns max_ns p50_ns p99_ns errors");
     assert_keys(first(document, "processes"), "pid ppid exe name cmdline host state threads started ended");
-    assert_keys(first(document, "syscalls"), "process thread name cause count total_ns max_ns p99_ns runqueue_ns");
+    assert_keys(first(document, "syscalls"),
+                "process thread name cause count total_ns max_ns p99_ns runqueue_ns histogram");
     assert_keys(json_object_get(document, "lost"),
                 "overwritten ring_full too_big stacks nested kernel threads processes");
     json_decref(document);
@@ -114,6 +115,11 @@ static void values_are_those_of_the_report(void **state)
     assert_string_equal(string_of(first(document, "loops"), "verdict"), "blocked");
     assert_string_equal(string_of(first(document, "syscalls"), "cause"), "lock");
     assert_int_equal(json_integer_value(json_object_get(first(document, "syscalls"), "runqueue_ns")), 1500000);
+    json_t *histogram = json_object_get(first(document, "syscalls"), "histogram");
+    assert_int_equal(json_array_size(histogram), 2);
+    assert_int_equal(json_integer_value(json_array_get(json_array_get(histogram, 0), 0)), 4096);
+    assert_int_equal(json_integer_value(json_array_get(json_array_get(histogram, 0), 1)), 3);
+    assert_true(json_is_null(json_array_get(json_array_get(histogram, 1), 0)));
     json_decref(document);
 }
 

@@ -125,6 +125,7 @@ static void verbs_and_tables(void **state)
         {"COPY t (a) FROM STDIN", "COPY", "t", 0},
         {"SELECT 1; DELETE FROM t", "SELECT", "t", WIRE_WRITE | WIRE_UNBOUNDED},
         {"SELECT user.password, user.from FROM user", "SELECT", "user", 0},
+        {"SELECT 1 IN ((SELECT 1 FROM t), (SELECT 1 FROM t))", "SELECT", "", 0},
     };
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {

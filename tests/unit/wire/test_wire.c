@@ -140,6 +140,17 @@ static void datagrams_are_no_streams(void **state)
     said.datagrams = false;
 }
 
+/* "\0\0" may begin a message of several protocols; here it ends one that nobody saw. */
+static void the_end_of_a_message_spoils_nothing(void **state)
+{
+    (void)state;
+    server(&said, "\0\0");
+    client(&said, "*1\r\n$4\r\nPING\r\n");
+    server(&said, "+PONG\r\n");
+    assert_int_equal(spoken(), WIRE_REDIS);
+    assert_said(&said, "request 0 PING bytes=14\nresponse 0 bytes=7 elements=1\n");
+}
+
 static void many_turns_while_undecided_are_survived(void **state)
 {
     (void)state;
@@ -248,6 +259,7 @@ int main(void)
         TEST(a_gap_while_undecided_drops_what_was_held),
         TEST(an_expected_protocol_needs_no_guess),
         TEST(datagrams_are_no_streams),
+        TEST(the_end_of_a_message_spoils_nothing),
         TEST(many_turns_while_undecided_are_survived),
         TEST(frames_are_taken_from_any_parts),
         TEST(only_the_head_of_a_long_frame_is_held),
