@@ -61,7 +61,7 @@ def ask_often(stop):
 
 
 def run_hog():
-    data = [(i * 7919) % 1000003 / 3.0 for i in range(400000)]
+    data = [(i * 7919) % 1000003 / 3.0 for i in range(1600000)]  # sorting them takes far longer than a switch
     stop = threading.Event()
     other = threading.Thread(target=ask_often, args=(stop,))
     other.start()
