@@ -17,7 +17,7 @@
 
 #define PLACE_BITS 16
 #define LOCK_SPINS 100
-#define LOCK_YIELDS 100
+#define LOCK_YIELDS 2000 /* a millisecond or so: with a hundred, one request in a thousand was missed */
 
 /* Free places form a stack (Treiber); `tag` makes a head that comes back look different. */
 union head {
