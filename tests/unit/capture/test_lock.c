@@ -161,7 +161,7 @@ static void orders(void **state)
     (void)state;
     recording_begin(4 << 20);
     ordered(0, 1, HELD_SHARED, HELD_TIMED); /* nobody else is there yet: whatever the order */
-    lockset_first_thread(); /* as the hook does */
+    lockset_first_thread();                 /* as the hook does */
     pthread_create(&thread, NULL, nothing, NULL);
     pthread_join(thread, NULL);
     for (int i = 0; i < 3; i++)
