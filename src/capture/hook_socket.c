@@ -121,12 +121,12 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
 
 /* What a call on a connection is about to send, and has sent; sending: of traffic_sending. Out of band data are not
    part of what is said. */
-static uint32_t sending_begin(int fd, uint16_t known, const struct iovec *parts, size_t count, int flags)
+static ALWAYS_INLINE uint32_t sending_begin(int fd, uint16_t known, const struct iovec *parts, size_t count, int flags)
 {
     return unlikely(traffic_watched(known)) && !(flags & MSG_OOB) ? traffic_sending(fd, parts, count) : 0;
 }
-static void sending_end(int fd, uint16_t known, uint32_t sending, const struct iovec *parts, size_t count,
-                        ssize_t result, int flags, uint64_t now)
+static ALWAYS_INLINE void sending_end(int fd, uint16_t known, uint32_t sending, const struct iovec *parts, size_t count,
+                                      ssize_t result, int flags, uint64_t now)
 {
     if (unlikely(traffic_watched(known)) && !(flags & MSG_OOB))
         traffic_sent(fd, sending, parts, count, result, now);

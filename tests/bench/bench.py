@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What recording costs. bench.py [NAME…]: pair start redis gevent kernel locks memory report; all without.
+"""What recording costs. bench.py [NAME…]: pair start redis gevent kernel attached locks memory report; all without.
 
 Every figure stands beside a bare one from the same run: bare and recorded alternate. Shown are the medians, the median of the
 rounds' ratios with the middle half of them, and the ratio of the best bare round to the best recorded one, which other load on the
@@ -10,6 +10,7 @@ machine disturbs least.
 import os
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from lib import load
 from lib.kernel import Attached
 from lib.process import BUILD, CPROBE, PROGRAMS, PYTHON, Process, free_port, run, scratch
 from lib.recording import preload
-from lib.servers import PASSWORD, MariaDB, Redis
+from lib.servers import PASSWORD, MariaDB, Postgres, Redis, postgres_tool
 
 BENCH = BUILD / "tests" / "bench"
 
@@ -116,6 +117,37 @@ def kernel():
         show(f"token over a pipe, {name}", bare, recorded, "ns", "ratio <= 1.10" if not options else "")
 
 
+def processor_seconds(pid):
+    """CPU time of a process so far (proc(5), stat: utime and stime)."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def attached():
+    """pgbench on a PostgreSQL that `cprobe record` is attached to, and what the collector itself takes of one CPU."""
+    with Postgres() as server:
+        where = ["-h", "127.0.0.1", "-p", server.port, "-U", "postgres", "postgres"]
+        run([postgres_tool("pgbench"), "-i", "-q", "-s", "5", *where], timeout=120)
+        bare, recorded, shares, stacks = [], [], [], []
+
+        def transactions(seconds=4):
+            out = run([postgres_tool("pgbench"), "-n", "-S", "-c", "4", "-T", seconds, *where])
+            return float(re.search(r"tps = ([\d.]+)", out)[1])
+
+        for _ in range(5):
+            bare.append(transactions())
+            with Attached(server.pid) as collector:
+                before, begin = processor_seconds(collector.pid), time.monotonic()
+                recorded.append(transactions())
+                elapsed = time.monotonic() - begin
+                shares.append((processor_seconds(collector.pid) - before) / elapsed)
+                collector.stop(signal.SIGINT)
+                stacks.append(len(collector.events("offcpu")) / elapsed)
+        show("pgbench -S, attached", bare, recorded, "req/s", "ratio >= 0.98")
+        show_added(f"  collector, {statistics.median(stacks):.0f} stacks/s", statistics.median(shares) * 100, "% CPU",
+                   "<= 5 % at 1,000/s")
+
+
 def locks():
     """Uncontended at one and two threads (each with a lock of its own), then all on one lock held for short."""
     for threads in 1, 2:
@@ -157,7 +189,8 @@ def report():
     show_added(f"cprobe report, trace of {size:.0f} MiB", statistics.median(times) * 1e3, "ms", "< 2000 ms")
 
 
-ALL = {"pair": pair, "start": start, "redis": redis, "gevent": gevent, "kernel": kernel, "locks": locks, "memory": memory, "report": report}
+ALL = {"pair": pair, "start": start, "redis": redis, "gevent": gevent, "kernel": kernel, "attached": attached, "locks": locks,
+       "memory": memory, "report": report}
 
 
 def main():
@@ -166,6 +199,7 @@ def main():
     if unknown:
         sys.exit(f"bench: no {unknown[0]}; there are: {' '.join(ALL)}")
     os.environ["TEST_TMP"] = str(scratch("cprobe-bench"))
+    os.chmod(os.environ["TEST_TMP"], 0o755)  # servers that refuse to run as root
     try:
         print(f"{'':34} {'bare':>10} {'recorded':>10} {'':6} {'ratio':>7}  {'middle half':11}  {'best':>6}  target")
         for name in names:
