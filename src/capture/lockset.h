@@ -77,7 +77,7 @@ static inline void lockset_first_thread(void)
 /* `lock` is asked for while others are held: is that order new? */
 static inline void lockset_request(const struct lockset *s, uintptr_t lock, unsigned kind, unsigned flags)
 {
-    uint64_t key = (s->hash + lockset_mix(lock) * 3 + load_relaxed(&lockset_epoch)) | 1;
+    uint64_t key = (s->hash + lockset_mix(lock) * 3 + 2 * (uint64_t)load_relaxed(&lockset_epoch)) | 1;
     uint64_t *seen = &lockset_orders[(key >> 32) % LOCKSET_ORDERS];
     if (unlikely(load_relaxed(seen) != key)) {
         store_relaxed(seen, key);

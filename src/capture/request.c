@@ -114,8 +114,8 @@ static void chosen_now(struct thread *t, uint64_t now)
 }
 
 /* The stack, as long as this second has some left: durations of requests in flight at once overlap, so that sampling
-   alone is no bound. */
-static uint32_t bounded_stack(struct thread *t, uint64_t now)
+   alone is no bound. `wanted`: going without is a loss. */
+static uint32_t bounded_stack(struct thread *t, uint64_t now, bool wanted)
 {
     uint32_t second = (uint32_t)(now / SECOND_NS);
     if (t->stack_second != second) {
@@ -123,7 +123,8 @@ static uint32_t bounded_stack(struct thread *t, uint64_t now)
         t->stack_count = 0;
     }
     if (t->stack_count >= STACKS_PER_SECOND) {
-        writer_lose(&recorder.writer, TRACE_LOST_STACKS, 1);
+        if (wanted)
+            writer_lose(&recorder.writer, TRACE_LOST_STACKS, 1);
         return 0;
     }
     t->stack_count++;
@@ -169,7 +170,7 @@ static COLD void record(struct thread *t, struct conversation *c, const struct p
 {
     uint64_t duration = end->now_ns > p->begin_ns ? end->now_ns - p->begin_ns : 0, fiber = 0;
     uint32_t serving = is_server(c) ? 0 : serving_now(t, &fiber);
-    uint32_t stack = p->flags & REQUEST_NOTABLE && !is_server(c) ? p->stack : bounded_stack(t, end->now_ns);
+    uint32_t stack = p->flags & REQUEST_NOTABLE && !is_server(c) ? p->stack : bounded_stack(t, end->now_ns, false);
     uint32_t key = key_of(c, p);
     context_record(t, p->begin_ns, &(struct context){.serving = serving, .fiber = fiber});
     struct event_request *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
@@ -295,7 +296,7 @@ static void asked(struct feeding *f, const struct wire_message *m)
     p->first_ns = 0;
     p->bytes = m->bytes;
     p->sequence = m->sequence;
-    p->stack = notable && !is_server(c) ? bounded_stack(f->thread, p->begin_ns) : 0;
+    p->stack = notable && !is_server(c) ? bounded_stack(f->thread, p->begin_ns, true) : 0;
     p->detail = m->flags & WIRE_CURSOR ? cursor_hash(m->cursor) : m->ttl_ms > 0 ? clamp32((uint64_t)m->ttl_ms) : 0;
     p->flags = (uint16_t)((notable ? REQUEST_NOTABLE : 0) | (m->flags & WIRE_CURSOR ? cursor_flags(m->elements) : 0) |
                           (is_server(c) ? REQUEST_SERVER : 0) | (unanswered ? REQUEST_NO_REPLY : 0));

@@ -224,6 +224,8 @@ void text_endpoints(const struct report *report, const struct report_style *styl
     more_write(report->endpoint_count, rows, style, out);
 }
 
+#define LOCK_SHOWN_NS 1000000u /* waits for a lock that add up to less are in the JSON only */
+
 static void lock_write(const struct lock *lock, const struct report_style *style, FILE *out)
 {
     char number[UNIT_SIZE];
@@ -244,7 +246,7 @@ static void lock_write(const struct lock *lock, const struct report_style *style
 void text_locks(const struct report *report, const struct report_style *style, FILE *out)
 {
     size_t count = 0;
-    while (count < report->lock_count && report->locks[count].contended > 0)
+    while (count < report->lock_count && report->locks[count].wait_ns >= LOCK_SHOWN_NS)
         count++;
     size_t rows = count < LOCK_ROWS ? count : LOCK_ROWS;
 

