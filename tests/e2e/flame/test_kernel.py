@@ -11,6 +11,7 @@ from lib.kernel import Attached, require_kernel
 from lib.process import BUILD, CPROBE, PYTHON, run, scratch
 
 RUNNABLE = "[runnable: waiting for a CPU]"
+FAULT = "[page fault]"  # may happen to any thread, for the first page of something
 INCOMPLETE = "[incomplete]"
 UNKNOWN_WAKER = "[woken by an unknown thread]"  # of a wait whose end no program saw (lib.kernel.with_stacks)
 EPOLL = "import select, sys; sys.stdin.readline(); e = select.epoll(); [e.poll(0.05) for i in range(7)]"
@@ -55,18 +56,17 @@ class KnownWaits(unittest.TestCase):
         self.assert_totals(lines, "sleeper", "reader", "locker")
         runs = {"sleeper": "sleep_run", "reader": "read_run", "locker": "lock_run"}
         for thread, frames, _ in lines:
-            if thread in runs and frames[0] != INCOMPLETE:
+            if thread in runs and frames[0] != INCOMPLETE and FAULT not in frames:
                 kernel = [i for i, frame in enumerate(frames) if frame.endswith("_[k]")]
                 self.assertIn(runs[thread], [frame.split(" (")[0] for frame in frames[:kernel[0]]], "the program's own frames come first")
                 self.assertIn(frames[kernel[-1] + 1:], ([], [RUNNABLE]))
 
     def test_wakeup(self):
         lines = folded(self.data, "wakeup")
-        for thread in ("reader", "locker"):
-            leaves = {frames[-1] for name, frames, _ in lines if name == thread} - {UNKNOWN_WAKER}
-            self.assertEqual(leaves, {f"[woken by known_waits ({self.truth[thread]['waker']})]"})
-        leaves = {frames[-1] for name, frames, _ in lines if name == "sleeper"} - {UNKNOWN_WAKER}
-        self.assertEqual(leaves, {"[woken by a timer or a device]"})
+        wakers = {thread: f"[woken by known_waits ({self.truth[thread]['waker']})]" for thread in ("reader", "locker")}
+        for thread, waker in {**wakers, "sleeper": "[woken by a timer or a device]"}.items():
+            known = [(frames[-1], us) for name, frames, us in lines if name == thread and frames[-1] != UNKNOWN_WAKER]
+            self.assertGreaterEqual(sum(us for leaf, us in known if leaf == waker), 0.98 * sum(us for _, us in known), known)
         self.assertFalse(any(RUNNABLE in frames for _, frames, _ in lines))
 
     def test_blocked_and_lock(self):
