@@ -7,6 +7,7 @@
 #include "capture/conversation.h"
 #include "capture/recorder.h"
 #include "capture/traffic.h"
+#include "wire/fields.h"
 
 #define SESSIONS 8192u
 #define PROBES 16u
@@ -50,15 +51,6 @@ static struct session *session_find(void *session, bool enter)
     return NULL;
 }
 
-/* FNV-1a, as the parsers hash (src/wire/fields.h). */
-static uint64_t hash_random(const uint8_t random[TLS_RANDOM_SIZE])
-{
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < TLS_RANDOM_SIZE; i++)
-        h = (h ^ random[i]) * UINT64_C(0x100000001b3);
-    return h;
-}
-
 static uint32_t greeting_find(uint64_t hash)
 {
     const struct greeting *g = &greetings[hash % GREETINGS];
@@ -79,7 +71,7 @@ static uint32_t conversation_of(void *session, const struct tls_library *tls, co
     int fd = tls->descriptor(library, session, sent);
     if (fd >= 0)
         return traffic_session(fd);
-    return tls->random(library, session, random) ? greeting_find(hash_random(random)) : 0;
+    return tls->random(library, session, random) ? greeting_find(field_hash(random, sizeof(random))) : 0;
 }
 
 static COLD void session_begin(struct session *s, void *session, const struct tls_library *tls,
