@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/arena.h"
+#include "analysis/findings.h"
 
 /* A killed process's counters, or an estimate, may go back: never less than nothing. */
 static uint64_t grown(uint64_t before, uint64_t now)
@@ -33,17 +34,6 @@ static const struct finding *finding_before(const struct report *before, uint64_
         if (before->findings[i].id == id)
             return &before->findings[i];
     return NULL;
-}
-
-/* Worst first, as reports have them: by severity, then by what it cost in the interval. */
-static int finding_compare(const void *left, const void *right)
-{
-    const struct finding *a = left, *b = right;
-    if (a->severity != b->severity)
-        return a->severity > b->severity ? -1 : 1;
-    if (a->total_ns != b->total_ns)
-        return a->total_ns > b->total_ns ? -1 : 1;
-    return a->id < b->id ? -1 : a->id > b->id;
 }
 
 static void findings_between(const struct report *before, const struct report *now, struct interval *out)
