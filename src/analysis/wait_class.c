@@ -88,6 +88,12 @@ bool wait_is_thread_wakeup(const struct wait_row *row)
            row->result_max > 0 && call_is_one_of(row->call, writes);
 }
 
+bool wait_is_close(const struct wait_row *row)
+{
+    static const char *const closes[] = {"close", NULL};
+    return call_is_one_of(row->call, closes);
+}
+
 bool wait_is_for_newcomers(const struct wait_row *row)
 {
     const struct trace_endpoint *endpoint = model_endpoint(row->process, row->endpoint);

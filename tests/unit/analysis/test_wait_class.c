@@ -166,6 +166,21 @@ static void listener_without_clients_not_found(void **state)
     assert_int_equal(findings_of_socket(ROLE_LISTENER, C_RECV), 1); /* whatever it is, it is not that */
 }
 
+static size_t findings_of_closes(uint64_t count, uint64_t duration)
+{
+    struct server s = server_new(PID);
+    scene_waits(s.b, PID, C_CLOSE, 0, s.view, 0, count, duration, 200 * MS, 9 * SEC);
+    return findings_of(&s);
+}
+
+static void few_slow_closes_not_found(void **state)
+{
+    (void)state;
+    assert_int_equal(findings_of_closes(4, 90 * MS), 0);
+    assert_int_equal(findings_of_closes(40, 9 * MS), 1); /* each waits for the other side */
+    assert_int_equal(findings_of_closes(1, 150 * MS), 1);
+}
+
 /* A task queue's worker waits 200 times 1 ms for its broker, below `caller`. */
 static size_t findings_of_worker(uint64_t caller)
 {
@@ -197,7 +212,7 @@ int main(void)
         cmocka_unit_test(sleep_of_a_java_program_found),      cmocka_unit_test(wait_of_the_java_runtime_not_found),
         cmocka_unit_test(nested_loop_of_node_found),          cmocka_unit_test(spawn_not_found),
         cmocka_unit_test(waking_a_thread_not_found),          cmocka_unit_test(connection_that_a_loop_serves_not_found),
-        cmocka_unit_test(listener_without_clients_not_found),
+        cmocka_unit_test(listener_without_clients_not_found), cmocka_unit_test(few_slow_closes_not_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
