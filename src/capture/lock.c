@@ -34,7 +34,7 @@ struct queue {
     uint64_t since_ns;    /* since when its waiters wait for the same owner, about; 0: nobody does */
     uint32_t owner;       /* thread that last left it, and where it then was: written by the owner, read by waiters */
     uint32_t owner_stack; /* 0: not known. Stored after `owner` */
-};
+} __attribute__((aligned(64))); /* what goes from one to the other is one cache line, and nobody else's */
 static struct queue queues[QUEUES];
 
 static struct queue *queue_of(uintptr_t lock)
@@ -82,7 +82,7 @@ void lock_timed(struct held *h)
     struct thread *t = &thread_self;
     unsigned period = s->period ? s->period : PERIOD_MIN;
     if (s->period) {
-        h->since_ns = now;
+        h->since_ns = h->since_ns ? h->since_ns : now;
         h->weight = 1u << period;
     }
     if (now - s->last_ns < 1000000000u / TIMED_PER_SECOND)
@@ -129,7 +129,9 @@ static void hold_count(struct thread *t, uint32_t lock, uint64_t begin_ns, uint6
 void lock_left(const struct held *h)
 {
     struct thread *t = &thread_self;
-    uint64_t now = clock_now();
+    if (lockset_self.late.begin_ns)
+        lock_late();
+    uint64_t now = h->weight ? clock_now() : 0;
     if (!h->weight || !enter(t, now))
         return;
     uint64_t duration = now - h->since_ns;
@@ -205,26 +207,60 @@ void lock_wait_begin(struct lock_wait *w, const void *lock, unsigned kind, unsig
     errno = saved;
 }
 
+void lock_late(void)
+{
+    struct lock_late late = lockset_self.late;
+    lockset_self.late.begin_ns = 0;
+    if (late.begin_ns && recorder_on())
+        wait_end_drawn(&(struct wait){.begin_ns = late.begin_ns,
+                                      .end_ns = late.end_ns,
+                                      .endpoint = late.endpoint,
+                                      .fd = -1,
+                                      .call = late.call},
+                       false);
+}
+
+static void wait_later(const struct wait *w)
+{
+    struct lockset *s = &lockset_self;
+    if (s->late.begin_ns)
+        lock_late();
+    s->late = (struct lock_late){w->begin_ns, w->end_ns, w->endpoint, w->call};
+}
+
+/* Whether a wait that ended with success leaves its lock in the list. */
+static bool wait_holds(const struct lock_wait *w)
+{
+    return kind_held(w->kind) && recorder_on() &&
+           !(w->kind == LOCK_KIND_SEMAPHORE && locks_signals((const void *)w->lock));
+}
+
+/* From here until the lock is left others wait for this thread: a wait that is not to be sampled is counted then. */
 void lock_wait_end(struct lock_wait *w, enum call_number call, int error, uintptr_t pc)
 {
     int saved = errno;
-    bool taken = error == 0 || error == EOWNERDEAD;
+    bool taken = error == 0 || error == EOWNERDEAD, holds = taken && wait_holds(w);
     uint64_t now = w->begin_ns ? clock_now() : 0;
     uint32_t owner = w->owner, owner_stack = wait_leave(now, &owner);
-    if (w->begin_ns)
-        wait_end(&(struct wait){.begin_ns = w->begin_ns,
-                                .end_ns = now,
-                                .endpoint = w->id,
-                                .fd = w->fd,
-                                .result = error,
-                                .call = (uint16_t)call,
-                                .flags = (uint16_t)(!taken ? WAIT_FAILED : 0),
-                                .error = (uint16_t)(taken ? 0 : error),
-                                .owner = owner,
-                                .owner_stack = owner_stack});
-    if (taken && kind_held(w->kind) && recorder_on() &&
-        !(w->kind == LOCK_KIND_SEMAPHORE && locks_signals((const void *)w->lock)))
-        lockset_enter(&lockset_self, w->lock, pc, w->kind, w->flags, 0);
+    bool late = holds && now && w->fd < 0 && !wait_chosen(now > w->begin_ns ? now - w->begin_ns : 0);
+    struct wait wait = {.begin_ns = w->begin_ns,
+                        .end_ns = now,
+                        .endpoint = w->id,
+                        .fd = w->fd,
+                        .result = error,
+                        .call = (uint16_t)call,
+                        .flags = (uint16_t)(!taken ? WAIT_FAILED : 0),
+                        .error = (uint16_t)(taken ? 0 : error),
+                        .owner = owner,
+                        .owner_stack = owner_stack};
+    if (late)
+        wait_later(&wait);
+    else if (now && holds && w->fd < 0)
+        wait_end_drawn(&wait, true);
+    else if (now)
+        wait_end(&wait);
+    if (holds)
+        lockset_enter(&lockset_self, w->lock, pc, w->kind, w->flags, late ? now : 0);
     errno = saved;
 }
 
@@ -385,13 +421,15 @@ void lock_thread_ended(void)
 {
     struct lockset *s = &lockset_self;
     uint32_t owner;
+    if (s->late.begin_ns)
+        lock_late();
     wait_leave(clock_now(), &owner); /* it was cancelled in a wait, perhaps */
     for (uint32_t i = 0; i < s->depth; i++)
         if (s->held[i].lock && s->held[i].kind != LOCK_KIND_SEMAPHORE && s->held[i].kind != LOCK_KIND_FILE &&
             !(s->held[i].flags & HELD_ROBUST))
             lock_misused(MISUSE_EXIT_HELD, (const void *)s->held[i].lock, s->held[i].kind, 0, 0);
+    memset(s->held, 0, s->depth * sizeof(s->held[0]));
     s->depth = 0;
-    s->hash = 0;
 }
 
 void lock_forked(void)
@@ -402,6 +440,9 @@ void lock_forked(void)
     memset(misuses, 0, sizeof(misuses));
     memset(lockset_orders, 0, sizeof(lockset_orders));
     lockset_self.waiting = 0;
+    lockset_self.owner = 0;
+    lockset_self.late.begin_ns = 0;
+    lockset_self.known = false;
     for (uint32_t i = lockset_self.depth; i > 0; i--) /* those on files are the parent's, or shared with it */
         if (lockset_self.held[i - 1].kind == LOCK_KIND_FILE)
             lockset_drop((const void *)lockset_self.held[i - 1].lock);

@@ -26,12 +26,11 @@ void lockset_remove(struct lockset *s, struct held *h)
     }
     if (h->since_ns)
         lock_left(h);
-    uintptr_t lock = h->lock;
     uint32_t at = (uint32_t)(h - s->held);
     h->lock = 0;
-    s->hash ^= lockset_mix(lock);
     memmove(h, h + 1, (s->depth - at - 1) * sizeof(*h));
     s->held[s->depth - 1].lock = 0; /* an entry is empty from when it is entered until it is filled */
+    s->held[s->depth - 1].since_ns = 0;
     signal_fence();
     s->depth--;
 }
