@@ -8,6 +8,7 @@
  */
 #include "capture/hook.h"
 
+#include "capture/gil.h"
 #include "capture/lock.h"
 #include "capture/locks.h"
 #include "capture/python.h"
@@ -98,6 +99,8 @@ EXPORT int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mu
 /* The interpreter lock is given away: before the waiter has it, while this thread's Python frames are still there. */
 static ALWAYS_INLINE void signal_begin(const pthread_cond_t *condition)
 {
+    if (unlikely(gil_wanted()))
+        gil_signalled(condition);
     if (unlikely(load_relaxed(&condition->__data.__wrefs) >> WAITERS_SHIFT) && python_owns((uintptr_t)condition))
         lock_contended(condition, LOCK_KIND_GIL);
 }

@@ -87,7 +87,7 @@ static ALWAYS_INLINE int mutex_try(pthread_mutex_t *mutex)
 static NOINLINE int mutex_lock_other(pthread_mutex_t *mutex, uintptr_t pc, bool taken)
 {
     struct lockset *s = &lockset_self;
-    bool tried = s->owner && recorder_on() && mutex->__data.__kind == PTHREAD_MUTEX_TIMED_NP;
+    bool tried = s->owner && recorder_on_plainly() && mutex->__data.__kind == PTHREAD_MUTEX_TIMED_NP;
     if (unlikely(!s->known) && recorder_on() && !thread_self.in_vfork) {
         s->owner = mutex_self();
         s->known = true;
@@ -103,7 +103,7 @@ EXPORT int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
     struct lockset *s = lockset_here();
     bool first = lockset_may_enter_first(s);
-    bool taken = likely(recorder_on()) && mutex_take(mutex, s->owner);
+    bool taken = likely(recorder_on_plainly()) && mutex_take(mutex, s->owner);
     if (unlikely(!taken || !first))
         return mutex_lock_other(mutex, RETURN_ADDRESS, taken);
     lockset_enter_first(s, (uintptr_t)mutex, RETURN_ADDRESS, LOCK_KIND_MUTEX);

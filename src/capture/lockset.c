@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "capture/gil.h"
+
 TLS_INITIAL_EXEC struct lockset lockset_self;
 uint64_t lockset_orders[LOCKSET_ORDERS];
 uint32_t lockset_epoch;
@@ -33,4 +35,11 @@ void lockset_remove(struct lockset *s, struct held *h)
     s->held[s->depth - 1].since_ns = 0;
     signal_fence();
     s->depth--;
+}
+
+void lockset_request_python(const struct lockset *s, uintptr_t lock, uintptr_t pc, unsigned kind, unsigned flags)
+{
+    uintptr_t gil = gil_held(pc);
+    if (s->depth || gil)
+        lockset_request_with(s, lock, kind, flags, gil);
 }

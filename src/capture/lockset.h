@@ -80,8 +80,12 @@ static ALWAYS_INLINE struct lockset *lockset_here(void)
 
 /* Times the acquisition that was just entered. */
 COLD void lock_timed(struct held *h);
-/* Whether the order of what is held and `lock` is new is found out, and written. Before the lock is waited for. */
-COLD void lock_ordered(uintptr_t lock, unsigned kind, unsigned flags);
+/* Whether the order of what is held and `lock` is new is found out, and written. Before the lock is waited for. gil:
+   the interpreter's lock, if that is held as well, else 0. */
+COLD void lock_ordered(uintptr_t lock, unsigned kind, unsigned flags, uintptr_t gil);
+/* lockset_request where there is an interpreter; pc: return address of the call, 0: it waits. */
+NOINLINE void lockset_request_python(const struct lockset *s, uintptr_t lock, uintptr_t pc, unsigned kind,
+                                     unsigned flags);
 /* A timed lock was left. */
 COLD void lock_left(const struct held *h);
 /* Counts the wait that is to be counted later. */
@@ -102,17 +106,28 @@ static inline void lockset_first_thread(void)
 }
 
 /* `lock` is asked for while others are held: is that order new? */
-static inline void lockset_request(const struct lockset *s, uintptr_t lock, unsigned kind, unsigned flags)
+static inline void lockset_request_with(const struct lockset *s, uintptr_t lock, unsigned kind, unsigned flags,
+                                        uintptr_t gil)
 {
-    uint64_t held = 0;
+    uint64_t held = gil ? lockset_mix(gil) : 0;
     for (uint32_t i = s->depth; i > 0; i--)
         held ^= lockset_mix(s->held[i - 1].lock);
     uint64_t key = (held + lockset_mix(lock) * 3 + 2 * (uint64_t)load_relaxed(&lockset_epoch)) | 1;
     uint64_t *seen = &lockset_orders[(key >> 32) % LOCKSET_ORDERS];
     if (unlikely(load_relaxed(seen) != key)) {
         store_relaxed(seen, key);
-        lock_ordered(lock, kind, flags);
+        lock_ordered(lock, kind, flags, gil);
     }
+}
+
+/* `lock` is asked for by a call that returns to `pc`, 0: which is known to wait. */
+static ALWAYS_INLINE void lockset_request(const struct lockset *s, uintptr_t lock, uintptr_t pc, unsigned kind,
+                                          unsigned flags)
+{
+    if (unlikely(recorder_python()))
+        lockset_request_python(s, lock, pc, kind, flags);
+    else if (unlikely(s->depth))
+        lockset_request_with(s, lock, kind, flags, 0);
 }
 
 static ALWAYS_INLINE void lockset_enter(struct lockset *s, uintptr_t lock, uintptr_t pc, unsigned kind, unsigned flags,
@@ -171,8 +186,8 @@ static ALWAYS_INLINE void lockset_push(const void *lock, uintptr_t pc, unsigned 
     struct lockset *s = &lockset_self;
     if (unlikely(!recorder_on()))
         return;
-    if (unlikely(s->depth) && !(flags & HELD_TRIED))
-        lockset_request(s, (uintptr_t)lock, kind, flags);
+    if (!(flags & HELD_TRIED))
+        lockset_request(s, (uintptr_t)lock, pc, kind, flags);
     lockset_enter(s, (uintptr_t)lock, pc, kind, flags, 0);
 }
 

@@ -192,7 +192,7 @@ static void sample_context(struct thread *t, const struct wait *w)
     uint32_t conversation = e ? load_relaxed(&e->conversation) : 0;
     struct context context = {
         .operation = conversation ? conversation_operation(conversation, call_sends(w->call)) : 0,
-        .locks = lockset_self.depth ? locks_set() : 0,
+        .locks = lockset_self.depth ? locks_set(0) : 0,
         .lock = w->owner ? w->endpoint : 0,
         .owner = w->owner,
         .owner_stack = w->owner_stack,
