@@ -9,6 +9,7 @@
 #include "capture/sampler.h"
 #include "capture/slots.h"
 #include "capture/stack.h"
+#include "capture/wakeup.h"
 
 #define TIMED_PER_SECOND 1000u /* acquisitions of one thread that are timed at random, about */
 #define PERIOD_MIN 4u          /* log2 */
@@ -84,7 +85,9 @@ void lock_timed(struct held *h)
         t->random = (now ^ (uintptr_t)t) | 1;
     s->last_ns = now;
     s->period = (uint16_t)period;
+    s->drawn -= (uint32_t)s->ticks;
     s->ticks = (int32_t)(t->random % ((2u << period) - 1)); /* mean (1 << period) - 1 */
+    s->drawn += (uint32_t)s->ticks;
     t->random ^= t->random << 13;
     t->random ^= t->random >> 7;
     t->random ^= t->random << 17;
@@ -157,6 +160,7 @@ static void want(struct thread *t, struct lock_wait *w, uintptr_t gil)
     t->wanted_ns = soon ? t->wanted_ns : w->begin_ns;
     slot->wanted_locks = locks_set(gil ? locks_number(gil, LOCK_KIND_GIL) : 0);
     slot->wanted_owner = w->owner;
+    slot->wanted_signal_ns = 0;
     store_release(&slot->wanted_since_ns, w->begin_ns);
 }
 
@@ -366,6 +370,7 @@ void lock_forked(void)
     forked = true;
     memset(queues, 0, sizeof(queues));
     lock_orders_forked();
+    wakeup_forked();
     memset(misuses, 0, sizeof(misuses));
     lockset_self.waiting = 0;
     lockset_self.owner = 0;

@@ -54,21 +54,43 @@ struct lock_late {
     uint16_t call;
 };
 
+/* How many acquisitions there had been at a time. */
+struct lockset_mark {
+    uint64_t when_ns; /* 0: none */
+    uint32_t count;
+};
+#define LOCKSET_MARKS 2
+
 struct lockset {
     uint16_t depth;
     uint16_t period;   /* log2 of the mean number of acquisitions from one that is timed to the next; 0: not begun */
     int32_t ticks;     /* acquisitions until the next one that is timed */
+    uint32_t drawn;    /* acquisitions so far + ticks */
     uint64_t last_ns;  /* when an acquisition was last timed */
     uintptr_t waiting; /* lock that it waits for and has joined the queue of (lock.c), 0: none */
     uint32_t owner;    /* the thread, as mutex_take wants it; 0: not asked for yet, or for nothing */
     bool known;        /* `owner` was asked for */
     struct lock_late late;
+    struct lockset_mark marks[LOCKSET_MARKS]; /* latest first */
     struct held held[LOCKSET_MAX];
 };
 
 extern HIDDEN TLS_INITIAL_EXEC struct lockset lockset_self;
 extern HIDDEN uint64_t lockset_orders[LOCKSET_ORDERS];
 extern HIDDEN uint32_t lockset_epoch; /* grows when a lock is destroyed that had a number: orders seen are void */
+
+/* Acquisitions of this thread so far. */
+static inline uint32_t lockset_count(const struct lockset *s)
+{
+    return s->drawn - (uint32_t)s->ticks;
+}
+
+/* So many had there been at `now`. */
+static inline void lockset_marked(struct lockset *s, uint64_t now)
+{
+    s->marks[1] = s->marks[0];
+    s->marks[0] = (struct lockset_mark){now, lockset_count(s)};
+}
 
 /* lockset_self as an address that is computed once. */
 static ALWAYS_INLINE struct lockset *lockset_here(void)
