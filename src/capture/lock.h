@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "capture/lockset.h"
+#include "capture/thread.h"
 #include "capture/wait.h"
 
 struct lock_wait {
@@ -67,10 +68,22 @@ COLD void lock_misused(enum misuse misuse, const void *lock, unsigned kind, uint
 /* Whether a lock that names `owner` is certainly another thread's. */
 COLD bool lock_owned_elsewhere(uint32_t owner);
 
+/* Enters the recorder on a thread that has, or gets, a slot. False: nothing may be written. */
+static inline bool lock_enter(struct thread *t, uint64_t now_ns)
+{
+    if (!recorder_on() || t->in_vfork || !thread_enter(t, FRAME_ADDRESS))
+        return false;
+    if (t->slot || thread_prepare(t, now_ns))
+        return true;
+    thread_leave(t);
+    return false;
+}
+
 /* The thread ends. */
 void lock_thread_ended(void);
 
 /* In the child after fork. */
 void lock_forked(void);
+void lock_orders_forked(void);
 
 #endif

@@ -201,13 +201,13 @@ static void write_set(uint32_t id, const uint32_t *locks, const uint64_t *places
     writer_log_commit(&e->header, EVENT_LOCKSET);
 }
 
-uint32_t locks_set(void)
+uint32_t locks_set(uint32_t gil)
 {
     const struct lockset *s = &lockset_self;
-    uint32_t locks[LOCKSET_MAX];
-    uint64_t places[LOCKSET_MAX], h = UINT64_C(0xcbf29ce484222325);
-    uint8_t shared[LOCKSET_MAX];
-    size_t count = 0;
+    uint32_t locks[LOCKSET_MAX + 1] = {gil};
+    uint64_t places[LOCKSET_MAX + 1] = {0}, h = UINT64_C(0xcbf29ce484222325) ^ gil;
+    uint8_t shared[LOCKSET_MAX + 1] = {0};
+    size_t count = gil != 0;
     for (uint32_t i = 0; i < s->depth; i++) {
         const struct held *held = &s->held[i];
         if (!locks_held(held))

@@ -34,7 +34,8 @@ void locks_signal_not(const void *semaphore);
    a lock on a file that was unlocked since. */
 bool locks_held(const struct held *h);
 
-/* The number of the set of locks that the calling thread holds, 0: none. */
-uint32_t locks_set(void);
+/* The number of the set of locks that the calling thread holds, 0: none. gil: number of the interpreter's lock, if that
+   is to be one of them (first, at no place), else 0. */
+uint32_t locks_set(uint32_t gil);
 
 #endif

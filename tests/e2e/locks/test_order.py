@@ -67,6 +67,25 @@ class Order(Case):
         self.assertIn("locks_python.py:", finding["title"])
         self.assert_clean(self.record([PYTHON, PROGRAMS / "locks_python.py", "ordered"]))
 
+    def test_interpreter_lock(self):
+        program = [PYTHON, PROGRAMS / "locks_gil.py"]
+        finding = self.find(self.record([*program, "inversion"]), "lock-order-inversion")[0]
+        functions = {frame["function"] for stack in finding["stacks"] for frame in stack["frames"]}
+        self.assertTrue({"charge", "refund"} <= functions, functions)
+        self.assertIn("GIL", finding["title"])
+        for innocent in "released", "tried":
+            self.assertNotIn("lock-order-inversion", self.rules(self.record([*program, innocent])))
+
+    def test_interpreter_lock_while_it_hangs(self):
+        with Recording([PYTHON, PROGRAMS / "locks_gil.py", "hang"]) as recording:
+            end, finding = time.monotonic() + PATIENCE, None
+            while not finding and time.monotonic() < end:
+                finding = self.deadlock(recording) if "hanging" in recording.process.output() else None
+            self.assertTrue(finding, "no deadlock while it hangs")
+            self.assertIn("GIL", finding["title"])
+            recording.process.child.send_signal(signal.SIGKILL)
+            recording.process.wait()
+
 
 if __name__ == "__main__":
     main()

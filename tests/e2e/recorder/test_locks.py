@@ -39,6 +39,22 @@ class Locks(unittest.TestCase):
         sleeps = [contexts.get((e["tid"], e["time"]), 0) for e in trace.waits("usleep")]
         self.assertEqual([number in held for number in sleeps], [True, False, True, False, True, False], contexts)
 
+    def test_lost_wakeups(self):
+        for how in "early", "busy", "predicate", "attended", "timed":
+            with self.subTest(how=how):
+                recorded = record(BUILD / "tests/programs/lost_wakeup", how)
+                self.assertEqual([recorded.status, recorded.err], [0, ""])
+                tid, looks = map(int, recorded.out.split())
+                trace = recorded.trace()
+                wanted = [t["wanted"] for t in trace.threads if t["tid"] == tid and "wanted" in t]
+                if not looks:
+                    self.assertFalse([w for w in wanted if w["signal"]])
+                    continue
+                self.assertEqual([w["looks"] for w in wanted], [looks])
+                self.assertEqual([w["signal_tid"] for w in wanted], [trace.process["pid"]])
+                self.assertTrue(wanted[0]["stack"] and wanted[0]["signal_stack"] and wanted[0]["lock"])
+                self.assertLess(wanted[0]["signal"], wanted[0]["since"])
+
     def test_gil_hog(self):
         recorded = record(PYTHON, PROGRAMS / "gil_hog.py")
         self.assertEqual([recorded.status, recorded.err], [0, ""])
