@@ -39,15 +39,16 @@ char LICENSE[] SEC("license") = "GPL";
 SEC("tp_btf/sched_switch")
 int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)
 {
-    struct thread *thread;
+    struct thread *leaves = thread_find(prev), *comes = thread_find(next);
+    if (!leaves && !comes && clock_measured)
+        return 0;
+    __u64 now = clock_of_switch(next);
     if (!clock_measured)
-        clock_measure(clock_of_switch(next));
-    thread = thread_find(prev);
-    if (thread)
-        thread_leaves(prev, thread, preempt || !prev_state, clock_of_switch(prev));
-    thread = thread_find(next);
-    if (thread)
-        thread_comes(next, thread, clock_of_switch(next));
+        clock_measure(now);
+    if (leaves)
+        thread_leaves(prev, leaves, preempt || !prev_state, now);
+    if (comes)
+        thread_comes(next, comes, now);
     return 0;
 }
 
@@ -177,10 +178,8 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
     __u32 tid = task->pid;
     if (!thread)
         return 0;
-    if (has_task_work) {
+    if (has_task_work)
         bpf_map_delete_elem(&works, &tid);
-        bpf_map_delete_elem(&late_works, &tid);
-    }
     thread_write(task, thread, clock_now());
     head_write(OFFCPU_EXIT, task, thread, 0, BPF_RB_NO_WAKEUP);
     bpf_task_storage_delete(&threads, task); /* a zombie waits for its parent: that is no wait of its own */

@@ -55,8 +55,11 @@ struct thread {
     bool woken; /* the wait is over */
     bool disk;  /* the kernel counts the wait as one for a disk */
     bool stack_wanted;
-    bool evicted; /* some of its totals are in the map */
+    bool work_queued; /* it runs on_return when it returns to user space */
+    bool evicted;     /* some of its totals are in the map */
     __u8 call_oldest;
+    __u8 thin, thin_count; /* waits.bpf.h, wait_thin */
+    __u64 thin_ns;
 
     __u64 begin_ns, oncpu_ns, blocked_ns, runqueue_ns, preempted_ns, waits; /* struct offcpu_sched */
     __u32 preemptions;
@@ -122,15 +125,6 @@ struct {
     __type(value, struct work);
 } works SEC(".maps");
 
-/* For threads whose waits may end unseen: waits.bpf.h. */
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, 65536);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __type(key, __u32); /* tid */
-    __type(value, struct work);
-} late_works SEC(".maps");
-
 static void lose(__u32 cause)
 {
     __u64 *count = bpf_map_lookup_elem(&lost, &cause);
@@ -138,9 +132,10 @@ static void lose(__u32 cause)
         __sync_fetch_and_add(count, 1);
 }
 
+/* Most tasks have no storage at all: that takes a load to see, not a call. */
 static struct thread *thread_find(struct task_struct *task)
 {
-    return bpf_task_storage_get(&threads, task, NULL, 0);
+    return task->bpf_storage ? bpf_task_storage_get(&threads, task, NULL, 0) : NULL;
 }
 
 static void head_fill(struct offcpu_head *head, __u32 kind, const struct task_struct *task, const struct thread *thread,

@@ -5,6 +5,12 @@
 
 #define SAME_CALL_NS 50000
 
+/* wait_thin: stacks of a thread's short waits, at most 160 a second, and at least 40 where it has that many. */
+#define THIN_STACKS 16
+#define THIN_FAST_NS 100000000ull
+#define THIN_SLOW_NS 400000000ull
+#define THIN_MAX 8
+
 static __s64 credit_draw(void)
 {
     __s64 credit = credits[bpf_get_prandom_u32() % OFFCPU_CREDITS];
@@ -18,11 +24,30 @@ static bool wait_chosen(struct thread *thread, __u64 duration)
         return true;
     if (!thread->credit)
         thread->credit = credit_draw();
-    thread->credit -= (__s64)duration;
+    thread->credit -= (__s64)(duration >> thread->thin);
     if (thread->credit > 0)
         return false;
     thread->credit = credit_draw();
     return true;
+}
+
+/*
+ * A thread that does little but wait for short times would get a stack for each mean of the time, a thousand a second,
+ * which tells no more than a few hundred and costs a server some per cent. So its sampling is made half as dense, or
+ * twice, whenever it took a number of stacks too fast, or slowly. (What is left of a credit is as good a draw for the
+ * new mean: the distribution has no memory.)
+ */
+static void wait_thin(struct thread *thread, __u64 duration, __u64 now)
+{
+    if (duration >= mean_ns || ++thread->thin_count < THIN_STACKS)
+        return;
+    __u64 took = now - thread->thin_ns;
+    if (took < THIN_FAST_NS && thread->thin < THIN_MAX)
+        thread->thin++;
+    else if (took > THIN_SLOW_NS && thread->thin > 0)
+        thread->thin--;
+    thread->thin_count = 0;
+    thread->thin_ns = now;
 }
 
 static __u16 wait_cause(const struct thread *thread)
@@ -55,7 +80,7 @@ static struct offcpu_wait *wait_reserve(__u32 kind, struct task_struct *task, co
     wait->fd = -1;
     wait->cause = 0;
     wait->flags = 0;
-    wait->reserved = 0;
+    wait->thin = thread->thin;
     bpf_probe_read_kernel(wait->comm, sizeof(wait->comm), task->comm);
     long bytes = bpf_get_task_stack(task, wait->kernel, sizeof(wait->kernel), 0);
     wait->kernel_count = bytes > 0 ? (__u32)bytes / sizeof(__u64) : 0;
@@ -126,6 +151,7 @@ static void wait_end(struct task_struct *task, struct thread *thread, __u64 now)
         clock_measure(now);
         if (wait_write(task, thread, blocked, runqueue))
             stack_want(task, thread);
+        wait_thin(thread, blocked + runqueue, now);
     }
     thread->off_ns = 0;
 }
@@ -149,7 +175,7 @@ static void wait_end_unseen(struct task_struct *task, struct thread *thread, boo
     wait_add(task, thread, all - queued, queued);
     if (wait_chosen(thread, all) && wait_write(task, thread, all - queued, queued)) {
         if (in_call && clock_now() - came < SAME_CALL_NS)
-            stack_want(task, thread);
+            thread->stack_wanted = true; /* whoever asks copies it next */
         else if (!thread->stack_wanted)
             thread->sequence++; /* the next stack may be of another call */
     }

@@ -19,7 +19,8 @@ static bool wake_is_worth(struct task_struct *waker, struct thread *thread)
 {
     if (!thread->credit)
         thread->credit = credit_draw();
-    __u64 enough = (__u64)thread->credit < mean_ns ? (__u64)thread->credit : mean_ns;
+    __u64 credit = (__u64)thread->credit << thread->thin;
+    __u64 enough = credit < mean_ns ? credit : mean_ns;
     if (thread->waker_tid && !(thread->flags & OFFCPU_WAKER_SOFTIRQ)) {
         __u64 read = clock_of_switch(waker);
         __u64 guess = 2 * thread->last_ns + (read > thread->off_ns ? read - thread->off_ns : 0);
@@ -65,7 +66,7 @@ int BPF_PROG(sched_waking, struct task_struct *task)
     }
     if (!wake_is_worth(waker, thread))
         return 0;
-    wait_watch(task);
+    return_watch(task, thread);
     if (thread->waker_tid)
         wake_write(waker, task, thread);
     return 0;

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kernel/walks.h"
+
 #define STACK_POINTER 7
 #define PART_DISTANCE_MAX (UINT64_C(64) << 20) /* between two parts of an image: parts are aligned to 2 MiB at most */
 
@@ -29,6 +31,7 @@ struct images {
     size_t count, capacity;
     const struct images_thread *thread; /* being unwound */
     bool beyond;                        /* memory was asked for that was not copied */
+    struct walks *walks;
 };
 
 /* ---- /proc/PID/maps ---- */
@@ -177,6 +180,7 @@ static bool memory_read(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *result, void
         return false;
     }
     memcpy(result, t->bytes + (address - sp), sizeof(*result));
+    walks_read(i->walks, address - sp);
     return true;
 }
 
@@ -277,8 +281,10 @@ static int modules_report(struct images *i)
 struct images *images_new(pid_t pid)
 {
     struct images *i = calloc(1, sizeof(*i));
-    if (i)
-        i->pid = pid;
+    if (!i)
+        return NULL;
+    i->pid = pid;
+    i->walks = walks_new();
     return i;
 }
 
@@ -287,6 +293,7 @@ void images_free(struct images *i)
     if (!i)
         return;
     dwfl_end(i->dwfl);
+    walks_free(i->walks);
     mappings_clear(i->mappings, i->count);
     free(i);
 }
@@ -307,7 +314,10 @@ int images_refresh(struct images *i)
     }
     bool same = mappings_equal(i, before, before_count);
     mappings_clear(before, before_count);
-    return same ? 0 : modules_report(i);
+    if (same)
+        return 0;
+    walks_forget(i->walks);
+    return modules_report(i);
 }
 
 static const struct mapping *mapping_find(const struct images *i, uint64_t pc)
@@ -425,15 +435,25 @@ size_t images_unwind(struct images *i, const struct images_thread *thread, uint6
                      bool *complete, bool *truncated)
 {
     struct frames f = {frames, 0, room};
+    const uint64_t *known;
     *complete = *truncated = false;
     if (!i->attached || room == 0)
         return 0;
+    size_t count = walks_find(i->walks, thread, &known);
+    *complete = count > 0 && count <= room;
+    if (*complete) {
+        memcpy(frames, known, count * sizeof(*frames));
+        return count;
+    }
     i->thread = thread;
     i->beyond = false;
+    walks_begin(i->walks);
     int rc = dwfl_getthread_frames(i->dwfl, thread->tid, frame_take, &f);
     i->thread = NULL;
     *truncated = rc > 0 && f.count == room;
     /* libdwfl takes a return address that it cannot read for one that does not exist, as at a thread's start. */
     *complete = rc == 0 && f.count > 0 && !i->beyond;
+    if (*complete)
+        walks_keep(i->walks, thread, frames, f.count);
     return f.count;
 }

@@ -12,6 +12,7 @@
 #include "base/compiler.h"
 #include "kernel/codemap.h"
 #include "kernel/deep.h"
+#include "kernel/fd_kinds.h"
 #include "kernel/list.h"
 #include "kernel/python.h"
 #include "kernel/target_header.h"
@@ -58,6 +59,7 @@ struct target {
     struct writer writer;
     struct codemap *code;
     struct python *python;
+    struct fd_kinds fd_kinds;
     struct thread *threads;
     size_t thread_count, thread_capacity;
 };
@@ -105,12 +107,13 @@ static struct thread *thread_get(struct target *t, uint32_t number, uint32_t tid
 
 /* ---- waits ---- */
 
-/* 1 / probability that a wait of this length was recorded; as the recorder's sampler_weight. */
-static float wait_weight(uint64_t duration_ns, uint64_t mean_ns)
+/* 1 / probability that it was recorded; as the recorder's sampler_weight. */
+static float wait_weight(const struct offcpu_wait *wait, uint64_t mean_ns)
 {
+    uint64_t duration_ns = wait->blocked_ns + wait->runqueue_ns;
     if (duration_ns >= mean_ns)
         return 1;
-    double x = (double)(duration_ns ? duration_ns : 1) / (double)mean_ns;
+    double x = (double)(duration_ns ? duration_ns : 1) / ldexp((double)mean_ns, (int)wait->thin);
     return (float)(1 / -expm1(-x));
 }
 
@@ -184,8 +187,7 @@ static void wait_write(struct target *t, struct thread *thread, const struct off
     e->header = (struct event_header){EVENT_MAGIC, EVENT_OFFCPU, sizeof(*e), wait->head.time_ns};
     e->duration_ns = wait->blocked_ns;
     e->runqueue_ns = wait->runqueue_ns;
-    e->weight =
-        (wait->flags & OFFCPU_UNFINISHED) ? 1 : wait_weight(wait->blocked_ns + wait->runqueue_ns, t->options->mean_ns);
+    e->weight = (wait->flags & OFFCPU_UNFINISHED) ? 1 : wait_weight(wait, t->options->mean_ns);
     e->tid = thread->tid;
     e->stack = stack;
     e->slot = thread->slot;
@@ -193,7 +195,7 @@ static void wait_write(struct target *t, struct thread *thread, const struct off
     e->fd = fd;
     e->syscall = wait->syscall < 0 ? SYSCALL_NONE : (uint16_t)wait->syscall;
     e->cause = wait->cause;
-    e->fd_kind = fd < 0 ? ENDPOINT_NONE : (uint16_t)target_fd_kind(t->pid, fd);
+    e->fd_kind = fd < 0 ? ENDPOINT_NONE : (uint16_t)fd_kinds_get(&t->fd_kinds, t->pid, fd, kernel_now());
     e->flags = wait->flags | flags;
     writer_ring_commit(thread->ring);
 }

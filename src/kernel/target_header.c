@@ -11,8 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/compiler.h"
-
 static uint64_t clock_now(clockid_t clock)
 {
     struct timespec now;
@@ -94,31 +92,4 @@ int target_header_read(pid_t pid, struct trace_header *h)
     if (readlink(path, h->exe, sizeof(h->exe) - 1) < 0)
         h->exe[0] = '\0';
     return 0;
-}
-
-enum endpoint_kind target_fd_kind(pid_t pid, int fd)
-{
-    static const struct {
-        const char *beginning;
-        enum endpoint_kind kind;
-    } kinds[] = {
-        {"socket:", ENDPOINT_SOCKET},
-        {"pipe:", ENDPOINT_PIPE},
-        {"anon_inode:[eventpoll]", ENDPOINT_WAITSET},
-        {"anon_inode:[eventfd]", ENDPOINT_EVENTFD},
-        {"anon_inode:[timerfd]", ENDPOINT_TIMERFD},
-        {"/dev/pts/", ENDPOINT_TTY},
-        {"/dev/tty", ENDPOINT_TTY},
-        {"/", ENDPOINT_FILE},
-    };
-    char path[64], text[256];
-    snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)pid, fd);
-    ssize_t n = readlink(path, text, sizeof(text) - 1);
-    if (n < 0)
-        return ENDPOINT_NONE;
-    text[n] = '\0';
-    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-        if (strncmp(text, kinds[i].beginning, strlen(kinds[i].beginning)) == 0)
-            return kinds[i].kind;
-    return ENDPOINT_OTHER;
 }

@@ -17,7 +17,4 @@ bool target_header_alive(pid_t pid, uint64_t process_start);
 /* CLOCK_MONOTONIC nanoseconds. */
 uint64_t kernel_now(void);
 
-/* Kind of the process's descriptor `fd`; ENDPOINT_NONE where it has none. */
-enum endpoint_kind target_fd_kind(pid_t pid, int fd);
-
 #endif

@@ -112,7 +112,7 @@ class ManyWaits(unittest.TestCase):
 class Preempted(unittest.TestCase):
     def test_is_not_waiting(self):
         """Two loops on one CPU: each has it half of the time, and waits for nothing."""
-        script = "read go; for i in 1 2; do taskset -c 0 timeout 1 sh -c 'while :; do :; done' & done; wait"
+        script = "read go; for i in 1 2; do taskset -c 0 sh -c 'ulimit -t 1; while :; do :; done' & done; wait"
         with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, text=True) as program:
             with Attached(program.pid) as attached:
                 program.communicate("x\n", timeout=30)

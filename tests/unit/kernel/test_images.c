@@ -93,6 +93,12 @@ static void test_unwind(void **state)
     assert_int_equal(recursive, 10);
     assert_true(complete);
 
+    uint64_t again[ROOM];
+    assert_int_equal(unwind(i, stack_size, again, ROOM, &complete, &truncated), count);
+    assert_memory_equal(again, frames, count * sizeof(*frames));
+    assert_true(complete);
+    assert_false(truncated);
+
     assert_int_equal(unwind(i, stack_size, frames, 5, &complete, &truncated), 5);
     assert_true(truncated);
     assert_false(complete);
