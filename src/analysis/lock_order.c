@@ -62,6 +62,22 @@ static bool circle_has_gate(const struct order_circle *circle)
     return false;
 }
 
+bool order_circle_is_alone(const struct order_circle *circle)
+{
+    return (circle->edges[0]->event.flags & ORDER_ALONE) != 0;
+}
+
+/* Requests from before and after the second thread began do not meet. */
+static bool circle_is_apart(const struct order_circle *circle)
+{
+    bool alone = order_circle_is_alone(circle);
+    for (size_t i = 1; i < circle->count; i++) {
+        if (((circle->edges[i]->event.flags & ORDER_ALONE) != 0) != alone)
+            return true;
+    }
+    return alone && circle->edges[0]->process->thread_count > 1;
+}
+
 static bool circle_is_one_threads(const struct order_circle *circle, const struct model *model)
 {
     for (size_t i = 1; i < circle->count; i++) {
@@ -85,6 +101,7 @@ struct search {
     size_t count, length;
     uint64_t steps;
     size_t found_count;
+    uint64_t founds[CIRCLES_MAX]; /* hashes of their locks */
     struct order_circle circle;
     void (*found)(void *context, const struct order_circle *circle);
     void *context;
@@ -112,11 +129,26 @@ static bool circle_visits(const struct order_circle *circle, uint32_t lock)
     return false;
 }
 
+/* Whether the same locks were found in the same order before, by other edges. */
+static bool circle_is_known(struct search *search, const struct order_circle *circle)
+{
+    uint64_t hash = PROFILE_HASH_START;
+    for (size_t i = 0; i < circle->count; i++)
+        hash = profile_hash(hash, circle->edges[i]->event.from);
+    for (size_t i = 0; i < search->found_count; i++) {
+        if (search->founds[i] == hash)
+            return true;
+    }
+    search->founds[search->found_count] = hash;
+    return false;
+}
+
 static void circle_close(struct search *search)
 {
     const struct order_circle *circle = &search->circle;
     if (!waits_for(circle->edges[circle->count - 1], circle->edges[0]) || circle_has_gate(circle) ||
-        circle_is_one_threads(circle, search->model))
+        circle_is_apart(circle) || (!order_circle_is_alone(circle) && circle_is_one_threads(circle, search->model)) ||
+        circle_is_known(search, circle))
         return;
     search->found_count++;
     search->found(search->context, circle);
@@ -145,6 +177,52 @@ static void search_extend(struct search *search)
     }
 }
 
+/* The circle that ends with edge `last`, back to the first by `parents`; only if it begins at its lowest lock. */
+static void long_close(struct search *search, size_t first, size_t last, const size_t *parents)
+{
+    struct order_circle *circle = &search->circle;
+    size_t length = 1;
+    for (size_t i = last; i != first; i = parents[i])
+        length++;
+    if (length <= CIRCLE_SEARCHED || length > CIRCLE_MAX)
+        return;
+    circle->count = length;
+    for (size_t i = last, at = length; at > 0; i = parents[i])
+        circle->edges[--at] = &search->edges[i];
+    for (size_t i = 1; i < length; i++) {
+        if (circle->edges[i]->event.from < circle->edges[0]->event.from)
+            return;
+    }
+    circle_close(search);
+}
+
+/* The shortest circle through an edge, breadth first. parents, queue: room for all edges; parents[i] SIZE_MAX: not
+   reached. */
+static void search_long(struct search *search, size_t first, size_t *parents, size_t *queue)
+{
+    size_t head = 0, tail = 0;
+    for (size_t i = 0; i < search->count; i++)
+        parents[i] = SIZE_MAX;
+    parents[first] = first;
+    queue[tail++] = first;
+    while (head < tail && search->found_count < CIRCLES_MAX) {
+        size_t at = queue[head++];
+        uint32_t lock = search->edges[at].event.to;
+        if (lock == search->edges[first].event.from) {
+            long_close(search, first, at, parents);
+            return;
+        }
+        for (size_t i = edges_from(search, lock); i < search->count && search->edges[i].event.from == lock; i++) {
+            if (++search->steps > CIRCLE_STEPS)
+                return;
+            if (parents[i] != SIZE_MAX || !waits_for(&search->edges[at], &search->edges[i]))
+                continue;
+            parents[i] = at;
+            queue[tail++] = i;
+        }
+    }
+}
+
 /* Drops edges that are in no circle: nothing leads to where they begin, or on from where they end. */
 static bool edges_trim(struct order_edge *edges, size_t *count)
 {
@@ -168,13 +246,20 @@ static bool edges_trim(struct order_edge *edges, size_t *count)
 
 static void process_search(struct search *search)
 {
-    for (search->length = 2; search->length <= CIRCLE_MAX; search->length++) {
+    for (search->length = 2; search->length <= CIRCLE_SEARCHED; search->length++) {
         for (size_t i = 0; i < search->count; i++) {
             search->circle = (struct order_circle){{&search->edges[i]}, 1};
             if (search->edges[i].event.to > search->edges[i].event.from)
                 search_extend(search);
         }
     }
+    search->steps = 0;
+    size_t *parents = memory_get(search->count + 1, sizeof(*parents));
+    size_t *queue = memory_get(search->count + 1, sizeof(*queue));
+    for (size_t i = 0; i < search->count; i++)
+        search_long(search, i, parents, queue);
+    free(parents);
+    free(queue);
 }
 
 void order_graph_circles(struct order_graph *graph, const struct model *model,

@@ -186,14 +186,15 @@ static void circle_found(void *context, const struct order_circle *circle)
     bool timed = circle_is_timed(circle);
     finding->id = id;
     finding->count = 1;
-    finding->severity = timed ? SEVERITY_WARNING : rule_severity(rule_name);
+    finding->severity = timed || order_circle_is_alone(circle) ? SEVERITY_WARNING : rule_severity(rule_name);
     finding->process = process_info_of(circle->edges[0]->process);
     finding->thread =
         thread ? thread_info_of(thread) : (struct thread_info){circle->edges[0]->event.tid, "ended thread", false};
-    finding->title = arena_format(model->arena, "%s are taken in conflicting order: %s",
-                                  names_join(names, circle->count, model->arena),
-                                  timed ? "threads may wait for each other until a time limit ends it"
-                                        : "threads may wait for each other for ever");
+    finding->title = arena_format(
+        model->arena, "%s are taken in conflicting order: %s", names_join(names, circle->count, model->arena),
+        order_circle_is_alone(circle) ? "two threads that do what this one does may wait for each other for ever"
+        : timed                       ? "threads may wait for each other until a time limit ends it"
+                                      : "threads may wait for each other for ever");
     finding->remedy = remedy;
     circle_times(circle, finding);
     evidence_count(finding, "locks", circle->count);

@@ -7,6 +7,7 @@
 #include "capture/locks.h"
 
 #define ONCE_DONE 2 /* nptl/pthread_once.c */
+#define SPIN_FREE 1 /* sysdeps/x86_64/nptl/pthread_spin_unlock.S */
 
 EXPORT int pthread_spin_lock(pthread_spinlock_t *lock)
 {
@@ -31,6 +32,8 @@ EXPORT int pthread_spin_trylock(pthread_spinlock_t *lock)
 
 EXPORT int pthread_spin_unlock(pthread_spinlock_t *lock)
 {
+    if (unlikely(*lock == SPIN_FREE) && recorder_on())
+        lock_misused(MISUSE_UNLOCKED_FREE, (const void *)lock, LOCK_KIND_SPIN, 0, 0);
     int error = REAL(pthread_spin_unlock)(lock);
     lockset_pop((const void *)lock);
     return error;

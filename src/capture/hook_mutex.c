@@ -60,6 +60,8 @@ static void self_check(const pthread_mutex_t *mutex)
     if (error != (busy)) {                                                                            \
         if (error == EOWNERDEAD)                                                                      \
             mutex_taken(mutex, pc, flags);                                                            \
+        else                                                                                          \
+            lock_refused(mutex, LOCK_KIND_MUTEX, error);                                              \
         return error;                                                                                 \
     }                                                                                                 \
     lock_wait_begin(&wait, mutex, LOCK_KIND_MUTEX, (flags) | mutex_flags(mutex), mutex_owner(mutex)); \
@@ -140,6 +142,8 @@ static ALWAYS_INLINE int mutex_unlock(pthread_mutex_t *mutex)
     int error = REAL(pthread_mutex_unlock)(mutex);
     if (likely(error == 0))
         lock_release(mutex, LOCK_KIND_MUTEX, owner);
+    else if (error == EPERM)
+        lock_not_held(mutex, LOCK_KIND_MUTEX, owner);
     return error;
 }
 

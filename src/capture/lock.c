@@ -225,6 +225,8 @@ void lock_wait_end(struct lock_wait *w, enum call_number call, int error, uintpt
     if (taken && kind_held(w->kind) && recorder_on() &&
         !(w->kind == LOCK_KIND_SEMAPHORE && locks_signals((const void *)w->lock)))
         lockset_enter(&lockset_self, w->lock, pc, w->kind, w->flags, 0);
+    else if (unlikely(error))
+        lock_refused((const void *)w->lock, w->kind, error);
     errno = saved;
 }
 
@@ -273,7 +275,7 @@ void lock_contended(const void *lock, unsigned kind)
 
 #define ORDERS 16384u
 #define PROBES 32u
-static uint64_t orders[ORDERS]; /* from << 32 | to << 2 | both shared flags, of those written */
+static uint64_t orders[ORDERS]; /* from << 32 | to << 3 | alone << 2 | both shared flags, of those written */
 
 static bool order_new(uint64_t key)
 {
@@ -301,9 +303,10 @@ static void order_write(struct thread *t, const struct held *from, uint32_t from
     e->stack = stack;
     e->tid = t->tid;
     e->locks = set;
-    e->flags = (uint16_t)((from->flags & HELD_SHARED ? ORDER_FROM_SHARED : 0) |
-                          (from->flags & HELD_TRIED ? ORDER_FROM_TRIED : 0) |
-                          (flags & HELD_SHARED ? ORDER_TO_SHARED : 0) | (flags & HELD_TIMED ? ORDER_TIMED : 0));
+    e->flags =
+        (uint16_t)((from->flags & HELD_SHARED ? ORDER_FROM_SHARED : 0) |
+                   (from->flags & HELD_TRIED ? ORDER_FROM_TRIED : 0) | (flags & HELD_SHARED ? ORDER_TO_SHARED : 0) |
+                   (flags & HELD_TIMED ? ORDER_TIMED : 0) | (__libc_single_threaded ? ORDER_ALONE : 0));
     e->reserved = 0;
     writer_log_commit(&e->header, EVENT_ORDER);
 }
@@ -313,7 +316,7 @@ void lock_ordered(uintptr_t lock, unsigned kind, unsigned flags)
     const struct lockset *s = &lockset_self;
     struct thread *t = &thread_self;
     int saved = errno;
-    if (__libc_single_threaded || !enter(t, clock_now()))
+    if (!enter(t, clock_now()))
         return;
     uint32_t to = locks_number(lock, kind), stack = 0, set = 0;
     for (uint32_t i = 0; i < s->depth && to != ENDPOINT_OVERFLOW; i++) {
@@ -321,7 +324,8 @@ void lock_ordered(uintptr_t lock, unsigned kind, unsigned flags)
         if (h->lock == lock || !locks_held(h))
             continue;
         uint32_t from = locks_number(h->lock, h->kind);
-        uint64_t key = (uint64_t)from << 32 | to << 2 | (h->flags & HELD_SHARED) << 1 | (flags & HELD_SHARED);
+        uint64_t key = (uint64_t)from << 32 | to << 3 | (__libc_single_threaded ? 4 : 0) |
+                       (h->flags & HELD_SHARED) << 1 | (flags & HELD_SHARED);
         if (from == ENDPOINT_OVERFLOW || !order_new(key))
             continue;
         stack = stack ? stack : stack_capture(t);
@@ -365,6 +369,13 @@ void lock_misused(enum misuse misuse, const void *lock, unsigned kind, uint32_t 
     errno = saved;
 }
 
+void lock_refused(const void *lock, unsigned kind, int error)
+{
+    bool wrong = error == EINVAL || error == EPERM || error == EDEADLK;
+    if (wrong && kind != LOCK_KIND_FILE && kind != LOCK_KIND_GIL && recorder_on())
+        lock_misused(MISUSE_REFUSED, lock, kind, 0, error);
+}
+
 static bool forked;
 
 /* In the child after fork locks say that threads of the parent own them: what the child's only thread held itself, and
@@ -379,6 +390,8 @@ void lock_not_held(const void *lock, unsigned kind, uint32_t owner)
 {
     if (lock_owned_elsewhere(owner))
         lock_misused(MISUSE_STRANGER_UNLOCK, lock, kind, owner, 0);
+    else if (kind == LOCK_KIND_MUTEX && owner == 0) /* who takes a mutex always says so in it */
+        lock_misused(MISUSE_UNLOCKED_FREE, lock, kind, 0, 0);
 }
 
 void lock_thread_ended(void)

@@ -136,6 +136,38 @@ static void stranger(int i)
         pthread_mutex_unlock(&lock_a);
 }
 
+static void twice_unlocked(int i)
+{
+    pthread_rwlock_t *lock = &table;
+    if (i != 0)
+        return;
+    pthread_mutex_lock(&lock_a);
+    pthread_mutex_unlock(&lock_a);
+    pthread_mutex_unlock(&lock_a);
+    pthread_rwlock_rdlock(lock);
+    pthread_rwlock_unlock(lock);
+    pthread_rwlock_unlock(lock);
+}
+
+static void destroyed_used(int i)
+{
+    if (i == 0)
+        pthread_mutex_destroy(&lock_a);
+    else
+        pthread_mutex_lock(&lock_a);
+}
+
+static void bad_time(int i)
+{
+    static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+    struct timespec never = {1, 2000000000};
+    if (i != 0)
+        return;
+    pthread_mutex_lock(&lock_a);
+    pthread_cond_timedwait(&condition, &lock_a, &never);
+    pthread_mutex_unlock(&lock_a);
+}
+
 static void exit_held(int i)
 {
     if (i == 0)
@@ -194,6 +226,10 @@ static const struct pattern {
     {"self", self, 2, 0, "lock-order-inversion"},
     {"stranger", stranger, 2, 0, "lock-misuse"},
     {"exit_held", exit_held, 2, 0, "lock-misuse"},
+    {"twice_unlocked", twice_unlocked, 2, 0, "lock-misuse"},
+    {"destroyed_used", destroyed_used, 2, 0, "lock-misuse"},
+    {"bad_time", bad_time, 2, 0, "lock-misuse"},
+    {"alone", NULL, 0, 0, "lock-order-inversion"},
     {"same_order", same_order, 2, 0, ""},
     {"gated", gated, 2, 0, ""},
     {"by_address", by_address, 2, 0, ""},
@@ -232,8 +268,10 @@ int main(int argc, char **argv)
     pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
     pthread_mutex_init(&recursive, &attributes);
     sem_init(&token, 0, 1);
-    if (strcmp(pattern->name, "startup") == 0)
+    if (strcmp(pattern->name, "startup") == 0 || strcmp(pattern->name, "alone") == 0)
         both(&lock_b, &lock_a); /* before there is a second thread */
+    if (strcmp(pattern->name, "alone") == 0)
+        both(&lock_a, &lock_b);
     for (int i = 0; i < pattern->threads; i++)
         pthread_create(&threads[i], NULL, thread_main, (void *)(size_t)i);
     for (int i = 0; i < pattern->threads; i++)
