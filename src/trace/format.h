@@ -232,6 +232,9 @@ enum misuse {
     MISUSE_WAIT_WITHOUT = 5,    /* waited on a condition without holding the mutex */
     MISUSE_UNLOCKED_FREE = 6,   /* unlocked although nobody held it */
     MISUSE_REFUSED = 8,         /* a call was refused with an error that only wrong use brings */
+    MISUSE_TWO_MUTEXES = 9,     /* a condition was waited for with two mutexes at the same time */
+    MISUSE_WAITED_FOR = 10,     /* destroyed, or initialised again, while threads waited for it */
+    MISUSE_BORN_TWICE = 11,     /* initialised again without having been destroyed */
 };
 
 /* event_connect.flags */
