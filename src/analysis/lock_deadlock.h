@@ -2,7 +2,8 @@
 /*
  * Threads that wait for each other's locks for ever. A thread that waits for a lock while it holds others says so in
  * its slot, where it can be read while the process hangs and after it was killed: what it waits for, and what it holds.
- * A circle of such threads, each of which holds what another one wants, is a deadlock: none of them can go on.
+ * A circle of such threads, each of which holds what another one wants, is a deadlock: none of them can go on. Threads
+ * of several processes wait for each other where they share locks (lock_identity.h).
  */
 #ifndef CPROBE_ANALYSIS_LOCK_DEADLOCK_H
 #define CPROBE_ANALYSIS_LOCK_DEADLOCK_H
@@ -17,7 +18,7 @@ struct deadlock {
     size_t count;
 };
 
-/* The next circle of the process at or behind *position (0 at first); false: there is none. Each is given once. */
-bool deadlock_next(const struct model_process *process, size_t *position, struct deadlock *deadlock);
+/* The next circle at or behind *position (0 at first); false: there is none. Each is given once. */
+bool deadlock_next(const struct model *model, size_t *position, struct deadlock *deadlock);
 
 #endif

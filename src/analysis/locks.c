@@ -98,17 +98,6 @@ static void hold_take(struct model *model, struct model_process *process, const 
                   weight * (double)hold->waited_ns, hold->waited_ns);
 }
 
-static const struct model_thread *thread_by_tid(const struct model_process *process, uint32_t tid, uint64_t time_ns)
-{
-    for (size_t i = 0; i < process->thread_count; i++) {
-        const struct model_thread *thread = &process->threads[i];
-        uint64_t end = thread->source->slot->end_ns ? thread->source->slot->end_ns : UINT64_MAX;
-        if (thread->tid == tid && thread->first_ns <= time_ns && time_ns <= end)
-            return thread;
-    }
-    return NULL;
-}
-
 static struct lock_run *run_of(struct lock_table *table, const struct model_thread *thread)
 {
     if (thread->ordinal >= table->run_count) {
@@ -134,7 +123,7 @@ static void gil_take(struct model *model, struct lock_row *row, const struct wai
         row->hold_max_ns = round_whole(run->ns);
     if (!wait->context.owner_stack || (event->flags & WAIT_FAILED))
         return;
-    owner_add(row, thread_by_tid(wait->process, wait->context.owner, run->end_ns), wait->context.owner_stack,
+    owner_add(row, model_thread_at(wait->process, wait->context.owner, run->end_ns), wait->context.owner_stack,
               wait->weight, run->ns, round_whole(run->ns));
     run->ns = 0;
 }

@@ -228,6 +228,17 @@ const struct stack *model_row_stack(const struct model *model, const struct wait
     return symbols_stack(model->symbols, row->process->trace, row->stack, row->call < CALL_KERNEL ? row->call : 0);
 }
 
+const struct model_thread *model_thread_at(const struct model_process *process, uint32_t tid, uint64_t time_ns)
+{
+    for (size_t i = 0; i < process->thread_count; i++) {
+        const struct model_thread *thread = &process->threads[i];
+        uint64_t end = thread->source->slot->end_ns ? thread->source->slot->end_ns : UINT64_MAX;
+        if (thread->tid == tid && thread->first_ns <= time_ns && time_ns <= end)
+            return thread;
+    }
+    return NULL;
+}
+
 const struct trace_endpoint *model_endpoint(const struct model_process *process, uint32_t id)
 {
     if (id < KERNEL_ENDPOINT)

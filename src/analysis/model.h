@@ -102,6 +102,9 @@ struct model_process *model_process_of(struct model *model, const struct source 
    threads. NULL: unknown. */
 struct model_thread *model_thread_find(struct model_process *process, uint32_t slot, uint32_t tid);
 
+/* The thread that had this id at that time. NULL: unknown. */
+const struct model_thread *model_thread_at(const struct model_process *process, uint32_t tid, uint64_t time_ns);
+
 /* The endpoint with this id in the process's trace (or, KERNEL_ENDPOINT, its kernel's side). NULL: unknown, none. */
 const struct trace_endpoint *model_endpoint(const struct model_process *process, uint32_t id);
 

@@ -9,6 +9,7 @@
 #include "analysis/merge.h"
 #include "analysis/profile_frames.h"
 #include "analysis/profile_offcpu.h"
+#include "analysis/profile_owners.h"
 #include "analysis/profile_times.h"
 
 #define NS_MAX 1e18 /* of one stack; what is more comes from a damaged file */
@@ -58,6 +59,7 @@ static void events_read(struct builder *builder)
     session_rewind(builder->model->session);
     while ((source = session_next(builder->model->session, &event))) {
         const struct merged *merged = merge_event(merge, source, event);
+        profile_owners_event(&builder->times, builder->model, model_process_of(builder->model, source), merged, event);
         if (merged->kind != MERGED_NONE)
             wait_read(builder, merged);
         else if (event->header.type == EVENT_WAKE)
@@ -136,7 +138,10 @@ static void row_take(struct builder *builder, const struct wait_row *row, bool i
     size_t count = row_path(builder, row, stack, idle);
     struct draft_search search = {builder, {.owner = row->thread}};
     search.draft.path = frames_hash(PROFILE_HASH_START, builder->frames.path, count);
-    count = profile_frames_endpoint(&builder->frames, count, row->process, row->endpoint, row->context.operation);
+    const char *lock = profile_owners_lock(builder->model, row, builder->arena);
+    count = lock
+                ? profile_frames_awaited(&builder->frames, count, lock)
+                : profile_frames_endpoint(&builder->frames, count, row->process, row->endpoint, row->context.operation);
     if (row->call == CALL_KERNEL_FAULT)
         count = profile_frames_note(&builder->frames, count, "[page fault]");
     search.draft.stack = (struct profile_stack){
@@ -145,6 +150,35 @@ static void row_take(struct builder *builder, const struct wait_row *row, bool i
     draft->count += row->count;
     draft->total_ns += row->total_ns;
     profile_times_spread(&builder->times, row, row->total_ns, &draft->slices);
+}
+
+/* Where a lock was left by its owner. */
+static void owner_take(struct builder *builder, const struct owner_part *part)
+{
+    const struct wait_row *row = &part->row;
+    const struct stack *stack = model_row_stack(builder->model, row);
+    size_t count = stack->count > 0 ? profile_frames_path(&builder->frames, stack, 0, false)
+                                    : profile_frames_note(&builder->frames, 0, "[owner not recorded]");
+    struct draft_search search = {builder, {.owner = row->thread}};
+    search.draft.path = frames_hash(PROFILE_HASH_START, builder->frames.path, count);
+    count = profile_frames_note(
+        &builder->frames, count,
+        arena_format(builder->arena, "[had %s]", locks_class(&builder->model->locks, part->lock)->name));
+    search.draft.stack =
+        (struct profile_stack){.kinds = UINT32_C(1) << profile_kind_side(profile_kind_find("lock"), "owner"),
+                               .frames = builder->frames.path,
+                               .frame_count = count};
+    struct draft *draft = draft_get(builder, &search);
+    draft->count += row->count;
+    draft->total_ns += row->total_ns;
+    profile_times_spread(&builder->times, row, row->total_ns, &draft->slices);
+}
+
+static void owners_take(struct builder *builder)
+{
+    struct owner_part part;
+    for (size_t lock = 0, owner = 0; profile_owners_next(builder->model, &lock, &owner, &part);)
+        owner_take(builder, &part);
 }
 
 /* The stack as the recorder took it, which has the Python frames, with the kernel's frames on top; where only one side
@@ -371,6 +405,7 @@ struct profile *profile_new(struct model *model, const struct report *report, st
         row_take(&builder, &builder.idle.rows[i], true);
     for (size_t i = 0; i < builder.offcpu.count; i++)
         offcpu_take(&builder, &builder.offcpu.rows[i]);
+    owners_take(&builder);
     threads_list(model, profile, arena);
     stacks_finish(&builder, profile);
     links_make(&builder, report, profile);

@@ -91,13 +91,16 @@ struct profile {
 /* One row of profile_kinds.def. */
 struct profile_kind {
     const char *name;
+    const char *by;    /* side of the kind: "waiter", "owner"; NULL: it has one only */
     const char *needs; /* why a recording may have none of this kind, or NULL */
     const char *description;
 };
 size_t profile_kind_count(void);
 const struct profile_kind *profile_kind_at(size_t i); /* static; i < profile_kind_count() */
-/* profile_kind_count(): there is none of this name. */
+/* The first of this name; profile_kind_count(): there is none. */
 size_t profile_kind_find(const char *name);
+/* The side of that kind; profile_kind_count(): it has no such side. */
+size_t profile_kind_side(size_t kind, const char *by);
 /* Bit i: the wait belongs to kind i. */
 uint32_t profile_kinds_of(const struct wait_row *row);
 uint32_t profile_kinds_of_offcpu(const struct offcpu_row *row);

@@ -152,13 +152,17 @@ static const char *endpoint_text(const struct model_process *process, uint32_t i
     return arena_format(arena, "[%s %s]", family_name(endpoint->kind), endpoint->text);
 }
 
+size_t profile_frames_awaited(struct profile_frames *frames, size_t count, const char *text)
+{
+    path_add(frames, &count, (struct profile_frame){PROFILE_ENDPOINT, text, "", NULL, 0, false, true});
+    return count;
+}
+
 size_t profile_frames_endpoint(struct profile_frames *frames, size_t count, const struct model_process *process,
                                uint32_t endpoint, uint32_t operation)
 {
     const char *text = endpoint_text(process, endpoint, operation, frames->arena);
-    if (text)
-        path_add(frames, &count, (struct profile_frame){PROFILE_ENDPOINT, text, "", NULL, 0, false, true});
-    return count;
+    return text ? profile_frames_awaited(frames, count, text) : count;
 }
 
 void profile_frames_finish(struct profile_frames *frames, struct profile *profile)

@@ -35,6 +35,9 @@ size_t profile_frames_waker(struct profile_frames *frames, size_t count, const s
 /* Adds a text that is not code behind path[0..count). Returns the new count. */
 size_t profile_frames_note(struct profile_frames *frames, size_t count, const char *text);
 
+/* Adds a thing that was waited for, as `text` in brackets says, behind path[0..count). Returns the new count. */
+size_t profile_frames_awaited(struct profile_frames *frames, size_t count, const char *text);
+
 /* Adds what was waited for and what was asked there (operation 0: not known), where it has a name, behind
  * path[0..count). Returns the new count. */
 size_t profile_frames_endpoint(struct profile_frames *frames, size_t count, const struct model_process *process,

@@ -29,7 +29,7 @@ static bool offcpu_is_wakeup(const struct offcpu_row *row)
 }
 
 static const struct profile_kind kinds[] = {
-#define PROFILE_KIND(name, matches, matches_offcpu, needs, description) {#name, needs, description},
+#define PROFILE_KIND(name, by, matches, matches_offcpu, needs, description) {#name, by, needs, description},
 #include "analysis/profile_kinds.def"
 #undef PROFILE_KIND
 };
@@ -38,7 +38,7 @@ static const struct {
     bool (*wait)(const struct wait_row *);
     bool (*offcpu)(const struct offcpu_row *);
 } predicates[] = {
-#define PROFILE_KIND(name, matches, matches_offcpu, needs, description) {matches, matches_offcpu},
+#define PROFILE_KIND(name, by, matches, matches_offcpu, needs, description) {matches, matches_offcpu},
 #include "analysis/profile_kinds.def"
 #undef PROFILE_KIND
 };
@@ -58,6 +58,15 @@ size_t profile_kind_find(const char *name)
 {
     size_t i = 0;
     while (i < ARRAY_SIZE(kinds) && strcmp(kinds[i].name, name) != 0)
+        i++;
+    return i;
+}
+
+size_t profile_kind_side(size_t kind, const char *by)
+{
+    size_t i = 0;
+    while (i < ARRAY_SIZE(kinds) &&
+           (strcmp(kinds[i].name, kinds[kind].name) != 0 || !kinds[i].by || strcmp(kinds[i].by, by) != 0))
         i++;
     return i;
 }

@@ -98,11 +98,10 @@ static uint64_t key_hash(const struct time_key *key)
     return profile_hash(profile_hash(hash, (uint64_t)key->stack << 32 | key->endpoint), key->call);
 }
 
-void profile_times_add(struct profile_times *times, const struct wait_sample *sample)
+void profile_times_place(struct profile_times *times, const struct time_key *place, uint64_t begin_ns, uint64_t end_ns,
+                         double weight)
 {
-    const struct event_wait *wait = sample->event;
-    struct key_search search = {times, {sample->thread, wait->stack, wait->endpoint, wait->call}};
-    uint64_t begin = wait->header.time_ns;
+    struct key_search search = {times, *place};
     bool added;
     uint32_t item = profile_index_put(&times->index, key_hash(&search.key), key_equal, &search, &added);
     if (added) {
@@ -111,8 +110,15 @@ void profile_times_add(struct profile_times *times, const struct wait_sample *sa
         times->keys[item] = search.key;
         times->slices[item] = (struct time_slices){NULL, 0, 0};
     }
-    profile_times_range(times, sample->thread, begin, begin + wait->duration_ns,
-                        sample->weight * (double)wait->duration_ns, &times->slices[item]);
+    profile_times_range(times, place->thread, begin_ns, end_ns, weight, &times->slices[item]);
+}
+
+void profile_times_add(struct profile_times *times, const struct wait_sample *sample)
+{
+    const struct event_wait *wait = sample->event;
+    const struct time_key place = {sample->thread, wait->stack, wait->endpoint, wait->call};
+    uint64_t begin = wait->header.time_ns;
+    profile_times_place(times, &place, begin, begin + wait->duration_ns, sample->weight * (double)wait->duration_ns);
 }
 
 void profile_times_spread(const struct profile_times *times, const struct wait_row *row, double weight,

@@ -41,6 +41,9 @@ void profile_times_range(const struct profile_times *times, const struct model_t
 /* Adds the slices of `from`. */
 void profile_times_join(struct time_slices *slices, const struct time_slices *from);
 
+/* The time of one place on the time line: from begin_ns to end_ns of the thread's trace. */
+void profile_times_place(struct profile_times *times, const struct time_key *place, uint64_t begin_ns, uint64_t end_ns,
+                         double weight);
 /* One recorded wait. */
 void profile_times_add(struct profile_times *times, const struct wait_sample *sample);
 

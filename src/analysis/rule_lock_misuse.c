@@ -3,6 +3,7 @@
  * lock-misuse: what the recorder saw done to a lock that its rules forbid (misuse.def). One place is one finding.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "analysis/lock_name.h"
 #include "analysis/lock_stacks.h"
@@ -82,6 +83,8 @@ static void misuse_find(struct model *model, const struct misuse_seen *seen, str
     finding->title = arena_format(findings->arena, "%s%s%s", row->before, name, row->after);
     finding->remedy = row->remedy;
     evidence_text(finding, "lock", name);
+    if (event->error)
+        evidence_text(finding, "error", strerrorname_np(event->error));
     if (event->other)
         evidence_text(finding, "holder",
                       arena_format(findings->arena, "%s (%u)", other ? other->name : "thread", event->other));

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "analysis/lock_deadlock.h"
+#include "analysis/lock_identity.h"
 #include "analysis/lock_name.h"
 #include "analysis/lock_order.h"
 #include "analysis/lock_stacks.h"
@@ -99,24 +100,24 @@ static uint64_t circle_id(struct model *model, const struct order_circle *circle
     return id;
 }
 
-static bool deadlock_has(const struct deadlock *deadlock, uint32_t lock)
+static bool deadlock_has(const struct deadlock *deadlock, const struct order_edge *edge)
 {
     for (size_t i = 0; i < deadlock->count; i++) {
-        if (deadlock->threads[i]->source->slot->wanted_lock == lock)
+        const struct model_thread *thread = deadlock->threads[i];
+        if (lock_is_same(thread->process, thread->source->slot->wanted_lock, edge->process, edge->event.to))
             return true;
     }
     return false;
 }
 
 /* It has come to the worst: the finding about that says it. */
-static bool circle_is_deadlock(const struct order_circle *circle)
+static bool circle_is_deadlock(const struct model *model, const struct order_circle *circle)
 {
-    const struct model_process *process = circle->edges[0]->process;
     struct deadlock deadlock;
-    for (size_t position = 0; deadlock_next(process, &position, &deadlock);) {
+    for (size_t position = 0; deadlock_next(model, &position, &deadlock);) {
         bool all = true;
         for (size_t i = 0; i < circle->count; i++)
-            all &= deadlock_has(&deadlock, circle->edges[i]->event.to);
+            all &= deadlock_has(&deadlock, circle->edges[i]);
         if (all)
             return true;
     }
@@ -145,6 +146,7 @@ static void circle_times(const struct order_circle *circle, struct finding *find
 static void circle_stacks(struct model *model, const struct order_circle *circle, struct finding *finding)
 {
     struct arena *arena = model->arena;
+    bool several = circle->edges[circle->count - 1]->process != circle->edges[0]->process;
     for (size_t i = 0; i < circle->count; i++) {
         const struct order_edge *edge = circle->edges[i];
         const char *from = name_of(model, edge->process, edge->event.from);
@@ -153,7 +155,8 @@ static void circle_stacks(struct model *model, const struct order_circle *circle
                          since_words(model, edge->process, edge->event.locks, edge->event.from));
         finding_stack_add(finding, role, edge_stack(model, edge), 1, 0, arena);
         evidence_text(finding, arena_format(arena, "order_%zu", i + 1),
-                      arena_format(arena, "thread %u %s", edge->event.tid, role));
+                      arena_format(arena, "%s%sthread %u %s", several ? edge->process->name : "", several ? ", " : "",
+                                   edge->event.tid, role));
     }
 }
 
@@ -172,7 +175,7 @@ static void circle_found(void *context, const struct order_circle *circle)
     struct model *model = state->model;
     const char *names[CIRCLE_MAX];
     uint64_t id = circle_id(model, circle);
-    if (circle_is_deadlock(circle))
+    if (circle_is_deadlock(model, circle))
         return;
     struct finding *known = findings_find(state->findings, id);
     if (known) {
@@ -186,14 +189,15 @@ static void circle_found(void *context, const struct order_circle *circle)
     bool timed = circle_is_timed(circle);
     finding->id = id;
     finding->count = 1;
-    finding->severity = timed ? SEVERITY_WARNING : rule_severity(rule_name);
+    finding->severity = timed || order_circle_is_alone(circle) ? SEVERITY_WARNING : rule_severity(rule_name);
     finding->process = process_info_of(circle->edges[0]->process);
     finding->thread =
         thread ? thread_info_of(thread) : (struct thread_info){circle->edges[0]->event.tid, "ended thread", false};
-    finding->title = arena_format(model->arena, "%s are taken in conflicting order: %s",
-                                  names_join(names, circle->count, model->arena),
-                                  timed ? "threads may wait for each other until a time limit ends it"
-                                        : "threads may wait for each other for ever");
+    finding->title = arena_format(
+        model->arena, "%s are taken in conflicting order: %s", names_join(names, circle->count, model->arena),
+        order_circle_is_alone(circle) ? "two threads that do what this one does may wait for each other for ever"
+        : timed                       ? "threads may wait for each other until a time limit ends it"
+                                      : "threads may wait for each other for ever");
     finding->remedy = remedy;
     circle_times(circle, finding);
     evidence_count(finding, "locks", circle->count);
@@ -233,20 +237,43 @@ static const struct stack *wanted_stack(const struct order_state *state, const s
     return symbols_stack(state->model->symbols, thread->process->trace, edge ? edge->event.stack : stack, 0);
 }
 
+/* The lock that `waiter` waits for, as the process of `thread`, which holds it, numbers it. */
+static uint32_t held_number(const struct model_thread *thread, const struct model_thread *waiter)
+{
+    const struct trace_lockset *set = trace_lockset_find(thread->process->trace, thread->source->slot->wanted_locks);
+    uint32_t wanted = waiter->source->slot->wanted_lock;
+    for (size_t i = 0; set && i < set->count; i++) {
+        if (lock_is_same(thread->process, set->locks[i], waiter->process, wanted))
+            return set->locks[i];
+    }
+    return wanted;
+}
+
+static bool deadlock_has_several(const struct deadlock *deadlock)
+{
+    for (size_t i = 1; i < deadlock->count; i++) {
+        if (deadlock->threads[i]->process != deadlock->threads[0]->process)
+            return true;
+    }
+    return false;
+}
+
 static void deadlock_thread(const struct order_state *state, const struct deadlock *deadlock, size_t i,
                             struct finding *finding)
 {
     struct model *model = state->model;
     const struct model_thread *thread = deadlock->threads[i];
     const struct trace_thread_slot *slot = thread->source->slot;
+    bool several = deadlock_has_several(deadlock);
     const struct model_thread *before = deadlock->threads[(i + deadlock->count - 1) % deadlock->count];
-    uint32_t held = before->source->slot->wanted_lock;
+    uint32_t held = held_number(thread, before);
     const char *role = arena_format(
         model->arena, "waits for %s while holding %s%s", name_of(model, thread->process, slot->wanted_lock),
         name_of(model, thread->process, held), since_words(model, thread->process, slot->wanted_locks, held));
     finding_stack_add(finding, role, wanted_stack(state, thread), 1, 0, model->arena);
     evidence_text(finding, arena_format(model->arena, "thread_%zu", i + 1),
-                  arena_format(model->arena, "%s (%u) %s", thread->name, thread->tid, role));
+                  arena_format(model->arena, "%s%s%s (%u) %s", several ? thread->process->name : "", several ? " " : "",
+                               thread->name, thread->tid, role));
 }
 
 static uint64_t deadlock_id(const struct order_state *state, const struct deadlock *deadlock)
@@ -268,7 +295,7 @@ static void deadlock_found(struct order_state *state, const struct deadlock *dea
     uint64_t since = 0;
     for (size_t i = 0; i < deadlock->count; i++) {
         const struct trace_thread_slot *slot = deadlock->threads[i]->source->slot;
-        names[i] = name_of(model, process, slot->wanted_lock);
+        names[i] = name_of(model, deadlock->threads[i]->process, slot->wanted_lock);
         since = slot->wanted_since_ns > since ? slot->wanted_since_ns : since;
     }
     struct finding *finding = findings_add(state->findings, rule_name);
@@ -282,7 +309,8 @@ static void deadlock_found(struct order_state *state, const struct deadlock *dea
     finding->title =
         deadlock->count == 1
             ? arena_format(model->arena, "Deadlock: %s waits for %s, which it holds itself", first->name, names[0])
-            : arena_format(model->arena, "Deadlock: %zu threads wait for each other's locks: %s", deadlock->count,
+            : arena_format(model->arena, "Deadlock: %zu threads%s wait for each other's locks: %s", deadlock->count,
+                           deadlock_has_several(deadlock) ? " of several processes" : "",
                            names_join(names, deadlock->count, model->arena));
     finding->remedy = remedy;
     evidence_text(finding, "deadlock_since", words_time(finding->first_real_ns, model->arena));
@@ -296,11 +324,9 @@ static void rule_end(void *context, struct model *model, struct findings *findin
     struct deadlock deadlock;
     state->model = model;
     state->findings = findings;
-    for (size_t i = 0; i < model->process_count; i++) {
-        for (size_t position = 0; deadlock_next(&model->processes[i], &position, &deadlock);) {
-            if (!deadlock_is_timed(&state->graph, &deadlock))
-                deadlock_found(state, &deadlock);
-        }
+    for (size_t position = 0; deadlock_next(model, &position, &deadlock);) {
+        if (!deadlock_is_timed(&state->graph, &deadlock))
+            deadlock_found(state, &deadlock);
     }
     order_graph_circles(&state->graph, model, circle_found, state);
     order_graph_free(&state->graph);

@@ -8,6 +8,7 @@
  */
 #include "capture/hook.h"
 
+#include "capture/condition.h"
 #include "capture/gil.h"
 #include "capture/lock.h"
 #include "capture/locks.h"
@@ -70,6 +71,7 @@ __asm__(".symver hook_cond_wait, pthread_cond_wait@@GLIBC_2.3.2");
 EXPORT int hook_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex);
 int hook_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
 {
+    condition_waited(condition, mutex);
     COND_WAIT(pthread_cond_wait, condition, mutex, false, REAL(pthread_cond_wait)(condition, mutex));
 }
 
@@ -84,6 +86,7 @@ __asm__(".symver hook_cond_timedwait, pthread_cond_timedwait@@GLIBC_2.3.2");
 EXPORT int hook_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until);
 int hook_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *until)
 {
+    condition_waited(condition, mutex);
     COND_WAIT(pthread_cond_timedwait, condition, mutex, true, REAL(pthread_cond_timedwait)(condition, mutex, until));
 }
 
@@ -98,6 +101,7 @@ int hook_cond_timedwait_old(pthread_cond_t *condition, pthread_mutex_t *mutex, c
 EXPORT int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock,
                                   const struct timespec *until)
 {
+    condition_waited(condition, mutex);
     COND_WAIT(pthread_cond_clockwait, condition, mutex, true,
               REAL(pthread_cond_clockwait)(condition, mutex, clock, until));
 }
@@ -150,11 +154,23 @@ int hook_cond_signal_old(pthread_cond_t *condition)
     return REAL(pthread_cond_signal_old)(condition);
 }
 
+__asm__(".symver hook_cond_destroy, pthread_cond_destroy@@GLIBC_2.3.2");
+EXPORT int hook_cond_destroy(pthread_cond_t *condition);
+int hook_cond_destroy(pthread_cond_t *condition)
+{
+    condition_destroyed(condition);
+    int error = REAL(pthread_cond_destroy)(condition);
+    if (error == 0)
+        locks_died(condition);
+    return error;
+}
+
 /* ---- C11 (threads.h): cnd_t is a pthread_cond_t ---- */
 
 EXPORT int cnd_wait(cnd_t *cnd, mtx_t *mtx)
 {
     pthread_mutex_t *mutex = (pthread_mutex_t *)mtx;
+    condition_waited((const pthread_cond_t *)cnd, mutex);
     COND_WAIT(cnd_wait, cnd, mutex, false, REAL(cnd_wait)(cnd, mtx));
 }
 
@@ -179,5 +195,6 @@ EXPORT int cnd_init(cnd_t *cnd)
 EXPORT int cnd_timedwait(cnd_t *cnd, mtx_t *mtx, const struct timespec *until)
 {
     pthread_mutex_t *mutex = (pthread_mutex_t *)mtx;
+    condition_waited((const pthread_cond_t *)cnd, mutex);
     COND_WAIT(cnd_timedwait, cnd, mutex, true, REAL(cnd_timedwait)(cnd, mtx, until));
 }

@@ -7,6 +7,7 @@
 #include "capture/locks.h"
 
 #define ONCE_DONE 2 /* nptl/pthread_once.c */
+#define SPIN_FREE 1 /* sysdeps/x86_64/nptl/pthread_spin_unlock.S */
 
 EXPORT int pthread_spin_lock(pthread_spinlock_t *lock)
 {
@@ -31,6 +32,8 @@ EXPORT int pthread_spin_trylock(pthread_spinlock_t *lock)
 
 EXPORT int pthread_spin_unlock(pthread_spinlock_t *lock)
 {
+    if (unlikely(*lock == SPIN_FREE) && recorder_on())
+        lock_misused(MISUSE_UNLOCKED_FREE, (const void *)lock, LOCK_KIND_SPIN, 0, 0);
     int error = REAL(pthread_spin_unlock)(lock);
     lockset_pop((const void *)lock);
     return error;
@@ -47,6 +50,35 @@ EXPORT int pthread_spin_destroy(pthread_spinlock_t *lock)
 {
     locks_died((const void *)lock);
     return REAL(pthread_spin_destroy)(lock);
+}
+
+/* Who waits in the round that is not complete (nptl/pthread_barrier_wait.c). */
+static bool barrier_waited_for(const pthread_barrier_t *barrier)
+{
+    const unsigned *in_and_round = (const void *)barrier;
+    return load_relaxed(&in_and_round[0]) > load_relaxed(&in_and_round[1]);
+}
+
+/* Memory that was no barrier says nothing: only where it is known to be one is it looked at. */
+EXPORT int pthread_barrier_init(pthread_barrier_t *barrier, const pthread_barrierattr_t *attributes, unsigned count)
+{
+    if (unlikely(locks_alive(barrier)) && recorder_on())
+        lock_misused(barrier_waited_for(barrier) ? MISUSE_WAITED_FOR : MISUSE_BORN_TWICE, barrier, LOCK_KIND_BARRIER, 0,
+                     0);
+    int error = REAL(pthread_barrier_init)(barrier, attributes, count);
+    if (error == 0)
+        locks_born(barrier, RETURN_ADDRESS);
+    else
+        lock_refused(barrier, LOCK_KIND_BARRIER, error);
+    return error;
+}
+
+EXPORT int pthread_barrier_destroy(pthread_barrier_t *barrier)
+{
+    if (unlikely(locks_alive(barrier) && barrier_waited_for(barrier)) && recorder_on())
+        lock_misused(MISUSE_WAITED_FOR, barrier, LOCK_KIND_BARRIER, 0, 0);
+    locks_died(barrier); /* before: the real one waits until all have left, and who is last frees the memory */
+    return REAL(pthread_barrier_destroy)(barrier);
 }
 
 EXPORT int pthread_barrier_wait(pthread_barrier_t *barrier)

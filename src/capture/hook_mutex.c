@@ -61,6 +61,8 @@ static void self_check(const pthread_mutex_t *mutex)
     if (error != (busy)) {                                                                            \
         if (error == EOWNERDEAD)                                                                      \
             mutex_taken(mutex, pc, flags);                                                            \
+        else                                                                                          \
+            lock_refused(mutex, LOCK_KIND_MUTEX, error);                                              \
         return error;                                                                                 \
     }                                                                                                 \
     lock_wait_begin(&wait, mutex, LOCK_KIND_MUTEX, (flags) | mutex_flags(mutex), mutex_owner(mutex)); \
@@ -163,6 +165,8 @@ static NOINLINE int mutex_unlock_other(pthread_mutex_t *mutex, bool left)
     int error = REAL(pthread_mutex_unlock)(mutex);
     if (likely(error == 0))
         lock_release(mutex, LOCK_KIND_MUTEX, owner);
+    else if (error == EPERM)
+        lock_not_held(mutex, LOCK_KIND_MUTEX, owner);
     return error;
 }
 

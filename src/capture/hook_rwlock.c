@@ -31,6 +31,8 @@ static bool rwlock_contended(const pthread_rwlock_t *lock, uint32_t writer)
     int error = REAL(try)(lock);                                     \
     if (likely(error == 0))                                          \
         lockset_push(lock, RETURN_ADDRESS, LOCK_KIND_RWLOCK, flags); \
+    if (unlikely(error && error != EBUSY))                           \
+        lock_refused(lock, LOCK_KIND_RWLOCK, error);                 \
     if (likely(error != EBUSY))                                      \
         return error;                                                \
     RWLOCK_WAIT(call, lock, flags, RETURN_ADDRESS, expression)
@@ -93,6 +95,8 @@ EXPORT int pthread_rwlock_trywrlock(pthread_rwlock_t *lock)
 EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *lock)
 {
     uint32_t writer = rwlock_writer(lock);
+    if (unlikely(!writer && !(load_relaxed(&lock->__data.__readers) >> READERS_SHIFT)) && recorder_on())
+        lock_misused(MISUSE_UNLOCKED_FREE, lock, LOCK_KIND_RWLOCK, 0, 0);
     lock_leaving(lock, LOCK_KIND_RWLOCK, rwlock_contended(lock, writer));
     int error = REAL(pthread_rwlock_unlock)(lock);
     if (likely(error == 0))

@@ -90,14 +90,19 @@ EXPORT int sem_post(sem_t *semaphore)
     lock_leaving(semaphore, LOCK_KIND_SEMAPHORE, sem_contended(semaphore));
     if (!lockset_pop(semaphore) && !locks_signals(semaphore) && recorder_on())
         locks_signal(semaphore);
-    return REAL(sem_post)(semaphore);
+    int result = REAL(sem_post)(semaphore);
+    if (unlikely(result < 0))
+        lock_refused(semaphore, LOCK_KIND_SEMAPHORE, errno);
+    return result;
 }
 
 EXPORT int sem_init(sem_t *semaphore, int shared, unsigned value)
 {
     int result = REAL(sem_init)(semaphore, shared, value);
-    if (result != 0)
+    if (result != 0) {
+        lock_refused(semaphore, LOCK_KIND_SEMAPHORE, errno);
         return result;
+    }
     locks_born(semaphore, RETURN_ADDRESS);
     if (value != 1) /* with 0 somebody else is to post it */
         locks_signal(semaphore);

@@ -257,6 +257,8 @@ void lock_wait_end(struct lock_wait *w, enum call_number call, int error, uintpt
         wait_end(&wait);
     if (holds)
         lockset_enter(&lockset_self, w->lock, pc, w->kind, w->flags, late ? now : 0);
+    else if (unlikely(error && !taken))
+        lock_refused((const void *)w->lock, w->kind, error);
     errno = saved;
 }
 
@@ -334,6 +336,13 @@ void lock_misused(enum misuse misuse, const void *lock, unsigned kind, uint32_t 
     errno = saved;
 }
 
+void lock_refused(const void *lock, unsigned kind, int error)
+{
+    bool wrong = error == EINVAL || error == EPERM || error == EDEADLK;
+    if (wrong && kind != LOCK_KIND_FILE && kind != LOCK_KIND_GIL && recorder_on())
+        lock_misused(MISUSE_REFUSED, lock, kind, 0, error);
+}
+
 static bool forked;
 
 /* In the child after fork locks say that threads of the parent own them: what the child's only thread held itself, and
@@ -348,6 +357,8 @@ void lock_not_held(const void *lock, unsigned kind, uint32_t owner)
 {
     if (lock_owned_elsewhere(owner))
         lock_misused(MISUSE_STRANGER_UNLOCK, lock, kind, owner, 0);
+    else if (kind == LOCK_KIND_MUTEX && owner == 0) /* who takes a mutex always says so in it */
+        lock_misused(MISUSE_UNLOCKED_FREE, lock, kind, 0, 0);
 }
 
 void lock_thread_ended(void)

@@ -65,6 +65,8 @@ static ALWAYS_INLINE void lock_release(const void *lock, unsigned kind, uint32_t
 /* Writes what was done wrong, at most once for each lock, kind and place. other: thread concerned, or 0. */
 COLD void lock_misused(enum misuse misuse, const void *lock, unsigned kind, uint32_t other, int error);
 
+/* A call on the lock failed with `error`: noted where only wrong use can be why. */
+COLD void lock_refused(const void *lock, unsigned kind, int error);
 /* Whether a lock that names `owner` is certainly another thread's. */
 COLD bool lock_owned_elsewhere(uint32_t owner);
 

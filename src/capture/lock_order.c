@@ -21,7 +21,7 @@
 #define GATES_USED (UINT64_C(1) << 63)
 
 struct order {
-    uint64_t key; /* from << 32 | to << 2 | both shared flags */
+    uint64_t key; /* from << 32 | to << 3 | alone << 2 | both shared flags */
     uint64_t gates[GATES];
 };
 static struct order orders[ORDERS];
@@ -95,9 +95,10 @@ static void order_write(struct request *r, const struct held *from, uint32_t fro
     e->stack = r->stack;
     e->tid = r->t->tid;
     e->locks = r->set;
-    e->flags = (uint16_t)((from->flags & HELD_SHARED ? ORDER_FROM_SHARED : 0) |
-                          (from->flags & HELD_TRIED ? ORDER_FROM_TRIED : 0) |
-                          (r->flags & HELD_SHARED ? ORDER_TO_SHARED : 0) | (r->flags & HELD_TIMED ? ORDER_TIMED : 0));
+    e->flags =
+        (uint16_t)((from->flags & HELD_SHARED ? ORDER_FROM_SHARED : 0) |
+                   (from->flags & HELD_TRIED ? ORDER_FROM_TRIED : 0) | (r->flags & HELD_SHARED ? ORDER_TO_SHARED : 0) |
+                   (r->flags & HELD_TIMED ? ORDER_TIMED : 0) | (__libc_single_threaded ? ORDER_ALONE : 0));
     e->reserved = 0;
     writer_log_commit(&e->header, EVENT_ORDER);
 }
@@ -128,8 +129,8 @@ static void request_fill(struct request *r, uintptr_t lock, bool taking)
 static void request_orders(struct request *r)
 {
     for (size_t i = 0; i < r->count; i++) {
-        uint64_t key =
-            (uint64_t)r->ids[i] << 32 | r->to << 2 | (r->held[i]->flags & HELD_SHARED) << 1 | (r->flags & HELD_SHARED);
+        uint64_t key = (uint64_t)r->ids[i] << 32 | r->to << 3 | (__libc_single_threaded ? 4 : 0) |
+                       (r->held[i]->flags & HELD_SHARED) << 1 | (r->flags & HELD_SHARED);
         uint64_t gates = 0; /* bits of several locks overlap: not all less this one's */
         for (size_t j = 0; j < r->count; j++)
             gates |= j == i ? 0 : r->gates[j];
@@ -143,7 +144,8 @@ void lock_ordered(uintptr_t lock, unsigned kind, unsigned flags, uintptr_t gil)
     struct request r = {.t = &thread_self, .flags = flags};
     bool taking = gil_taking(lock), counted = taking || gil;
     int saved = errno;
-    if (__libc_single_threaded || (!taking && gil_own(lock)) || (counted && load_relaxed(&gil_orders) >= GIL_ORDERS) ||
+    if ((!taking && gil_own(lock)) ||
+        (counted && (__libc_single_threaded || load_relaxed(&gil_orders) >= GIL_ORDERS)) ||
         !lock_enter(r.t, clock_now()))
         return;
     r.gil = gil ? locks_number(gil, LOCK_KIND_GIL) : 0;

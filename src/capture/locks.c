@@ -153,6 +153,11 @@ void locks_died(const void *lock)
     forget((uintptr_t)lock);
 }
 
+bool locks_alive(const void *lock)
+{
+    return load_acquire(&births[hash_of((uintptr_t)lock) % BIRTHS].lock) == (uintptr_t)lock;
+}
+
 /* ---- semaphores ---- */
 
 static uintptr_t signals[SIGNALS]; /* a lock that is pushed out by another one is only found out again */

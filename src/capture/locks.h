@@ -21,6 +21,8 @@ uint32_t locks_number(uintptr_t lock, unsigned kind);
 
 /* A lock was initialised at this address, by a call that returns to `pc`. Anything known of an earlier one is void. */
 void locks_born(const void *lock, uintptr_t pc);
+/* Whether a lock was initialised at this address and not destroyed since, as far as is remembered. */
+bool locks_alive(const void *lock);
 /* The lock at this address is destroyed. */
 void locks_died(const void *lock);
 

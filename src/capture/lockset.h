@@ -119,8 +119,7 @@ static inline uint64_t lockset_mix(uintptr_t lock)
     return h ^ (h >> 32);
 }
 
-/* Before a thread is created: from now on orders matter. What one thread did alone can end in no deadlock; had it been
-   remembered as seen, the same order later would be missed. */
+/* Before a thread is created: what one thread did alone can end in no deadlock, so that orders are written anew. */
 static inline void lockset_first_thread(void)
 {
     if (__libc_single_threaded)

@@ -17,14 +17,17 @@ struct flame_command {
     struct reading reading;
     const struct flame_format *format; /* NULL: not said */
     size_t kind;
+    const char *by;     /* side of the kind; NULL: the first one */
     const char *output; /* NULL: stdout */
     bool idle, help;
 };
 
-enum flame_key { KEY_KIND, KEY_FORMAT, KEY_OUTPUT, KEY_IDLE, KEY_HELP };
+enum flame_key { KEY_KIND, KEY_BY, KEY_FORMAT, KEY_OUTPUT, KEY_IDLE, KEY_HELP };
 
 static const struct cli_option options[] = {
     {"kind", 'k', ARGUMENT_REQUIRED, "KIND", "what it is about, one of those below (default: blocked)", KEY_KIND},
+    {"by", 'b', ARGUMENT_REQUIRED, "SIDE", "of locks: by waiter (default), or by owner, where it was held meanwhile",
+     KEY_BY},
     {"format", 'f', ARGUMENT_REQUIRED, "FORMAT", "one of those below (default: by the ending of FILE, else html)",
      KEY_FORMAT},
     {"output", 'o', ARGUMENT_REQUIRED, "FILE", "write there instead of to standard output", KEY_OUTPUT},
@@ -37,14 +40,31 @@ static const struct cli_option options[] = {
 static int kind_apply(struct flame_command *command, const char *value, char *error, size_t error_size)
 {
     const char *names[32];
+    size_t count = 0;
     command->kind = profile_kind_find(value);
     if (command->kind < profile_kind_count())
         return 0;
-    for (size_t i = 0; i < profile_kind_count(); i++)
-        names[i] = profile_kind_at(i)->name;
+    for (size_t i = 0; i < profile_kind_count(); i++) {
+        if (profile_kind_find(profile_kind_at(i)->name) == i)
+            names[count++] = profile_kind_at(i)->name;
+    }
     error_set(error, error_size, -EINVAL, "there is no kind '%.60s'", value);
-    error_add_nearest(error, error_size, value, names, profile_kind_count());
+    error_add_nearest(error, error_size, value, names, count);
     return -EINVAL;
+}
+
+/* After all options: --by may stand before --kind. */
+static int side_choose(struct flame_command *command, char *error, size_t error_size)
+{
+    size_t side = command->by ? profile_kind_side(command->kind, command->by) : command->kind;
+    const struct profile_kind *kind = profile_kind_at(command->kind);
+    if (side == profile_kind_count())
+        return error_set(error, error_size, -EINVAL,
+                         kind->by ? "kind %s is by waiter or owner, not by '%.60s'"
+                                  : "kind %s has no sides: leave out --by %.60s",
+                         kind->name, command->by);
+    command->kind = side;
+    return 0;
 }
 
 static int format_apply(struct flame_command *command, const char *value, char *error, size_t error_size)
@@ -66,6 +86,9 @@ static int option_apply(void *target, int key, const char *value, char *error, s
     switch ((enum flame_key)key) {
     case KEY_KIND:
         return kind_apply(command, value, error, error_size);
+    case KEY_BY:
+        command->by = value;
+        break;
     case KEY_FORMAT:
         return format_apply(command, value, error, error_size);
     case KEY_OUTPUT:
@@ -92,7 +115,8 @@ static int help_print(const struct cli_group *groups, size_t count)
         options_help(&groups[i], stdout);
     printf("\nKinds:\n");
     for (size_t i = 0; i < profile_kind_count(); i++)
-        printf("  %-10s %s\n", profile_kind_at(i)->name, profile_kind_at(i)->description);
+        printf("  %-8s %-8s %s\n", profile_kind_at(i)->name, profile_kind_at(i)->by ? profile_kind_at(i)->by : "",
+               profile_kind_at(i)->description);
     printf("\nFormats:\n");
     for (size_t i = 0; i < flame_format_count(); i++)
         printf("  %-10s %s (*%s)\n", flame_format_at(i)->name, flame_format_at(i)->description,
@@ -172,7 +196,8 @@ int cmd_flame(int argc, char **argv)
     int operands = options_parse(groups, ARRAY_SIZE(groups), false, argc, argv, error, sizeof(error));
     if (operands >= 0 && command.help) {
         status = help_print(groups, ARRAY_SIZE(groups));
-    } else if (operands < 0 || format_choose(&command, error, sizeof(error)) < 0) {
+    } else if (operands < 0 || side_choose(&command, error, sizeof(error)) < 0 ||
+               format_choose(&command, error, sizeof(error)) < 0) {
         status = message_usage("flame", "%s", error);
     } else if (reading_load(&command.reading, error, sizeof(error)) < 0) {
         message_print("%s", error);

@@ -60,8 +60,9 @@ static void kinds_write(const struct flame *flame, FILE *out)
 {
     fprintf(out, "\"kind\":%zu,\"idle\":%s,", flame->kind, flame->idle ? "true" : "false");
     LIST("\"kinds\"", profile_kind_count(), const struct profile_kind *kind = profile_kind_at(i); fputc('{', out);
-         key_string("name", kind->name, out); fputc(',', out); key_string("description", kind->description, out);
-         fputc(',', out); key_string("needs", kind->needs, out); fputc('}', out));
+         key_string("name", kind->name, out); fputc(',', out); key_string("by", kind->by, out); fputc(',', out);
+         key_string("description", kind->description, out); fputc(',', out); key_string("needs", kind->needs, out);
+         fputc('}', out));
 }
 
 static void frames_write(const struct profile *profile, FILE *out)

@@ -221,6 +221,7 @@ enum lock_kind {
 #define ORDER_TO_SHARED 0x0002   /* `to` was asked for reading */
 #define ORDER_FROM_TRIED 0x0004  /* `from` had been taken by a try function */
 #define ORDER_TIMED 0x0008       /* the request for `to` had a time limit */
+#define ORDER_ALONE 0x0010       /* the process had no other thread */
 
 /* event_misuse.kind */
 enum misuse {
@@ -230,6 +231,10 @@ enum misuse {
     MISUSE_EXIT_HELD = 4,       /* the thread ended while it held the lock */
     MISUSE_WAIT_WITHOUT = 5,    /* waited on a condition without holding the mutex */
     MISUSE_UNLOCKED_FREE = 6,   /* unlocked although nobody held it */
+    MISUSE_REFUSED = 8,         /* a call was refused with an error that only wrong use brings */
+    MISUSE_TWO_MUTEXES = 9,     /* a condition was waited for with two mutexes at the same time */
+    MISUSE_WAITED_FOR = 10,     /* destroyed, or initialised again, while threads waited for it */
+    MISUSE_BORN_TWICE = 11,     /* initialised again without having been destroyed */
 };
 
 /* event_connect.flags */

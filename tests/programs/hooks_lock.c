@@ -372,6 +372,26 @@ CASE(pthread_cond_signal_old, "")
     show_error("pthread_cond_signal", old(condition));
 }
 
+CASE(pthread_cond_destroy, "")
+{
+    pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+    show_error("pthread_cond_destroy", pthread_cond_destroy(&condition));
+}
+
+CASE(pthread_barrier_init, "")
+{
+    pthread_barrier_t barrier;
+    show_error("pthread_barrier_init", pthread_barrier_init(&barrier, NULL, 2));
+    show_error("of nobody", pthread_barrier_init(&barrier, NULL, 0));
+}
+
+CASE(pthread_barrier_destroy, "")
+{
+    pthread_barrier_t barrier;
+    pthread_barrier_init(&barrier, NULL, 2);
+    show_error("pthread_barrier_destroy", pthread_barrier_destroy(&barrier));
+}
+
 CASE(sem_trywait, "")
 {
     sem_t semaphore;

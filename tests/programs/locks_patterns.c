@@ -25,7 +25,7 @@ static int turn, arrived;
 
 static void turn_wait(int mine)
 {
-    while (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) != mine)
+    while (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) < mine)
         sched_yield();
 }
 
@@ -143,6 +143,121 @@ static void stranger(int i)
         pthread_mutex_unlock(&lock_a);
 }
 
+static void twice_unlocked(int i)
+{
+    pthread_rwlock_t *lock = &table;
+    if (i != 0)
+        return;
+    pthread_mutex_lock(&lock_a);
+    pthread_mutex_unlock(&lock_a);
+    pthread_mutex_unlock(&lock_a);
+    pthread_rwlock_rdlock(lock);
+    pthread_rwlock_unlock(lock);
+    pthread_rwlock_unlock(lock);
+}
+
+static void destroyed_used(int i)
+{
+    if (i == 0)
+        pthread_mutex_destroy(&lock_a);
+    else
+        pthread_mutex_lock(&lock_a);
+}
+
+static void bad_time(int i)
+{
+    static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+    struct timespec never = {1, 2000000000};
+    if (i != 0)
+        return;
+    pthread_mutex_lock(&lock_a);
+    pthread_cond_timedwait(&condition, &lock_a, &never);
+    pthread_mutex_unlock(&lock_a);
+}
+
+static pthread_cond_t ready = PTHREAD_COND_INITIALIZER;
+static int go;
+
+/* Thread 1 comes when thread 0 waits: it gets the mutex. */
+static void wait_with(pthread_mutex_t *mutex)
+{
+    pthread_mutex_lock(mutex);
+    turn_next();
+    while (!go)
+        pthread_cond_wait(&ready, mutex);
+    pthread_mutex_unlock(mutex);
+}
+
+static void wake(pthread_mutex_t *held)
+{
+    pthread_mutex_lock(held);
+    go = 1;
+    pthread_cond_broadcast(&ready);
+    pthread_mutex_unlock(held);
+}
+
+static void two_mutexes(int i)
+{
+    struct timespec past = {1, 0};
+    if (i == 0) {
+        wait_with(&lock_a);
+        return;
+    }
+    pthread_mutex_lock(&lock_a); /* only when it waits */
+    pthread_mutex_unlock(&lock_a);
+    pthread_mutex_lock(&lock_b);
+    pthread_cond_timedwait(&ready, &lock_b, &past);
+    pthread_mutex_unlock(&lock_b);
+    wake(&lock_a);
+}
+
+static void one_mutex(int i)
+{
+    struct timespec past = {1, 0};
+    if (i == 0) {
+        wait_with(&lock_a);
+        return;
+    }
+    pthread_mutex_lock(&lock_a);
+    pthread_cond_timedwait(&ready, &lock_a, &past);
+    pthread_mutex_unlock(&lock_a);
+    wake(&lock_a);
+}
+
+static void *leave_barrier(void *barrier)
+{
+    pthread_barrier_wait(barrier);
+    return NULL;
+}
+
+static void barrier_again(int i)
+{
+    static pthread_barrier_t barrier;
+    pthread_t thread;
+    if (i != 0)
+        return;
+    pthread_barrier_init(&barrier, NULL, 2);
+    pthread_create(&thread, NULL, leave_barrier, &barrier);
+    pthread_barrier_wait(&barrier);
+    pthread_join(thread, NULL);
+    pthread_barrier_init(&barrier, NULL, 3);
+}
+
+static void barrier_right(int i)
+{
+    static pthread_barrier_t barrier;
+    pthread_t thread;
+    if (i != 0)
+        return;
+    for (int round = 0; round < 2; round++) {
+        pthread_barrier_init(&barrier, NULL, 2);
+        pthread_create(&thread, NULL, leave_barrier, &barrier);
+        pthread_barrier_wait(&barrier);
+        pthread_barrier_destroy(&barrier);
+        pthread_join(thread, NULL);
+    }
+}
+
 static void exit_held(int i)
 {
     if (i == 0)
@@ -202,6 +317,14 @@ static const struct pattern {
     {"self", self, 2, 0, "lock-order-inversion"},
     {"stranger", stranger, 2, 0, "lock-misuse"},
     {"exit_held", exit_held, 2, 0, "lock-misuse"},
+    {"twice_unlocked", twice_unlocked, 2, 0, "lock-misuse"},
+    {"destroyed_used", destroyed_used, 2, 0, "lock-misuse"},
+    {"bad_time", bad_time, 2, 0, "lock-misuse"},
+    {"two_mutexes", two_mutexes, 2, 0, "lock-misuse"},
+    {"barrier_again", barrier_again, 2, 0, "lock-misuse"},
+    {"one_mutex", one_mutex, 2, 0, ""},
+    {"barrier_right", barrier_right, 2, 0, ""},
+    {"alone", NULL, 0, 0, "lock-order-inversion"},
     {"same_order", same_order, 2, 0, ""},
     {"gated", gated, 2, 0, ""},
     {"by_address", by_address, 2, 0, ""},
@@ -240,8 +363,10 @@ int main(int argc, char **argv)
     pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
     pthread_mutex_init(&recursive, &attributes);
     sem_init(&token, 0, 1);
-    if (strcmp(pattern->name, "startup") == 0)
+    if (strcmp(pattern->name, "startup") == 0 || strcmp(pattern->name, "alone") == 0)
         both(&lock_b, &lock_a); /* before there is a second thread */
+    if (strcmp(pattern->name, "alone") == 0)
+        both(&lock_a, &lock_b);
     for (int i = 0; i < pattern->threads; i++)
         pthread_create(&threads[i], NULL, thread_main, (void *)(size_t)i);
     for (int i = 0; i < pattern->threads; i++)

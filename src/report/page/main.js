@@ -74,6 +74,7 @@ function statusText() {
 function kindsMake() {
     const present = (i) => data.stacks.kinds.some((kinds) => (kinds >> i) & 1);
     data.kinds.forEach((kind, i) => {
+        if (data.kinds.findIndex((other) => other.name === kind.name) < i) return; // another side of it
         const button = make("button", { type: "button", textContent: kind.name, title: kind.description });
         button.disabled = !present(i);
         if (button.disabled) button.title = `nothing of this kind was recorded${kind.needs ? `: ${kind.needs}` : ""}`;
@@ -84,11 +85,23 @@ function kindsMake() {
         };
         $("kinds").append(button);
     });
+    $("side").onchange = () => {
+        view.kind = Number($("side").value);
+        count();
+    };
     kindsMark();
 }
 
+/** Which kind is shown; of one with several sides (by waiter, by owner) a choice between them. */
 function kindsMark() {
-    [...$("kinds").children].forEach((button, i) => button.setAttribute("aria-pressed", i === view.kind));
+    const shownKind = data.kinds[view.kind];
+    for (const button of $("kinds").children) button.setAttribute("aria-pressed", button.textContent === shownKind.name);
+    $("side").parentElement.hidden = !shownKind.by;
+    $("side").replaceChildren();
+    data.kinds.forEach((kind, i) => {
+        if (kind.by && kind.name === shownKind.name)
+            $("side").append(make("option", { value: i, textContent: kind.by, title: kind.description, selected: i === view.kind }));
+    });
 }
 
 function togglesMake() {

@@ -22,6 +22,7 @@ await browse(chromium, async (page) => {
             blocked: sum(blocked),
             idle: sum((i) => stacks.idle[i]),
             lock: sum((i) => (stacks.kinds[i] >> 2) & 1),
+            owner: sum((i) => (stacks.kinds[i] >> 4) & 1),
             threads: threads.map((_, thread) => sum((i) => blocked(i) && stacks.thread[i] === thread)),
         };
     });
@@ -43,7 +44,14 @@ await browse(chromium, async (page) => {
     await page.getByRole("button", { name: "lock", exact: true }).click();
     near(await total(), truth.lock, "locks");
     assert.equal(await frame("clock_nanosleep").count(), 0);
+    await page.selectOption("#side", { label: "owner" });
+    near(await total(), truth.owner, "locks by owner");
+    assert.ok((await frame("[had threading.Lock").count()) > 0);
+    await shot("owner");
+    await page.selectOption("#side", { label: "waiter" });
+    near(await total(), truth.lock, "locks by waiter");
     await page.getByRole("button", { name: "blocked", exact: true }).click();
+    assert.ok(await page.locator("#side").isHidden());
     assert.ok(await page.getByRole("button", { name: "offcpu", exact: true }).isDisabled());
 
     // The loop's thread is marked.

@@ -61,6 +61,21 @@ class Formats(case.Case):
         self.assertFalse(any("clock_nanosleep" in line for line in locks))
         self.assertIn(";[idle];", self.folded("--idle"))
 
+    def test_lock_by_owner(self):
+        """The same time by waiter and by owner, in every format."""
+        owner = ["--kind", "lock", "--by", "owner"]
+        time = lambda options: sum(int(line.rsplit(" ", 1)[1]) for line in self.folded(*options).splitlines()
+                                   if ";worker (" in line and "threading.Lock of flame_waits.py" in line)
+        truth = time(["--kind", "lock"])
+        self.assertGreater(truth, 100_000)
+        self.assertIn(";[had threading.Lock of flame_waits.py:", self.folded(*owner))
+        for microseconds in (time(owner),
+                             json.loads(node("speedscope.mjs", self.flame(".speedscope.json", *owner), "worker (flame_waits.py:"))["microseconds"],
+                             json.loads(node("pprof.mjs", self.flame(".pb.gz", *owner), "worker"))["nanoseconds"] / 1000):
+            self.assertAlmostEqual(microseconds / truth, 1, delta=0.001)
+        svg = self.flame(".svg", *owner).read_text()
+        self.assertIn("[had threading.Lock of flame_waits.py:", svg)
+
     def test_kernel_kinds_say_what_is_missing(self):
         for kind in ("offcpu", "wakeup"):
             done = subprocess.run([CPROBE, "flame", "--kind", kind, "--format", "folded", self.data], capture_output=True, text=True, check=False)
@@ -68,7 +83,7 @@ class Formats(case.Case):
             self.assertIn("CAP_BPF", done.stderr)
 
     def test_usage(self):
-        for options in (["--kind", "lok"], ["--format", "png"], ["-o", self.home / "x.png"]):
+        for options in (["--kind", "lok"], ["--by", "owner"], ["--kind", "lock", "--by", "me"], ["--format", "png"], ["-o", self.home / "x.png"]):
             done = subprocess.run([CPROBE, "flame", *map(str, options), self.data], capture_output=True, text=True, check=False)
             self.assertEqual(done.returncode, 2, done.stderr)
         done = subprocess.run([CPROBE, "flame", "--format", "folded", self.home / "missing"], capture_output=True, text=True, check=False)

@@ -3,7 +3,7 @@
 """Who waits for locks, how long, and who has them meanwhile."""
 
 from lib.case import Case, main
-from lib.process import BUILD, PROGRAMS, PYTHON
+from lib.process import BUILD, CPROBE, PROGRAMS, PYTHON, run
 from lib.recording import Recording
 
 BUILT = BUILD / "tests" / "programs"
@@ -34,6 +34,16 @@ class Contention(Case):
         self.assertEqual((lock["kind"], lock["instances"]), ("mutex", 1))
         self.assertLessEqual(lock["contended"], truth["waits"])
         self.assertGreaterEqual(lock["queue_max"], 2)
+
+    def test_flame_by_owner(self):
+        with Recording([BUILT / "locks_convoy", "guilty"]) as recording:
+            self.assertEqual(recording.process.wait(120), 0, recording.process.output())
+        lines = {side: [line for line in run([CPROBE, "flame", "--kind", "lock", "--by", side, "--format", "folded", recording.directory])
+                        .splitlines() if "ledger_lock]" in line] for side in ("waiter", "owner")}
+        time = {side: sum(int(line.rsplit(" ", 1)[1]) for line in lines[side]) for side in lines}
+        self.assertTrue(all(";waiter;" in line for line in lines["waiter"]), lines)
+        self.assertTrue(any(";main;slow_audit;[had ledger_lock] " in line for line in lines["owner"]), lines)
+        self.assertAlmostEqual(time["owner"] / time["waiter"], 1, delta=0.001)
 
     def test_own_locks(self):
         report, _ = self.record([BUILT / "locks_convoy", "innocent"])

@@ -170,10 +170,59 @@ static void test_modules(void **state)
     report_free(run.report);
 }
 
+/* Seen by owner a lock has the time that it has by waiter, shared out by what each owner cost. */
+static void test_lock_by_owner(void **state)
+{
+    size_t waiter = profile_kind_find("lock"), owner = profile_kind_side(waiter, "owner"), seen = 0;
+    struct trace_builder *b = scene_process(PID);
+    uint32_t lock = builder_lock(b, LOCK_A, "mutex"), waiting = scene_stack(b, PC_HANDLE, PC_MAIN);
+    (void)state;
+    builder_thread(b, 101, "owner", T0);
+    for (uint64_t i = 0; i < 4; i++) {
+        uint64_t begin = T0 + i * 100 * MS;
+        locks_left(b, 101, begin, 20 * MS, lock, scene_stack(b, i < 3 ? PC_RENDER : PC_PARSE, PC_MAIN), 1);
+        builder_wait(b, PID, begin, 50 * MS, C_MUTEX, lock, waiting, 0);
+    }
+    builder_end(b, T0 + SEC, 0);
+    struct profiled run = profile_run(b);
+    for (size_t i = 0; i < run.profile->stack_count; i++) {
+        const struct profile_stack *stack = &run.profile->stacks[i];
+        if (!(stack->kinds >> owner & 1))
+            continue;
+        const char *function = frame_at(run.profile, stack, stack->frame_count - 2)->function;
+        assert_string_equal(frame_at(run.profile, stack, stack->frame_count - 1)->function, "[had lock_a]");
+        assert_int_equal(run.profile->threads[stack->thread].thread.tid, 101);
+        assert_int_equal(stack->total_ns, strcmp(function, "render") == 0 ? 150 * MS : 50 * MS);
+        seen++;
+    }
+    assert_int_equal(seen, 2);
+    assert_int_equal(total_of(run.profile, "lock", false), 200 * MS);
+    slices_check(run.profile);
+    report_free(run.report);
+}
+
+static void test_lock_without_owner(void **state)
+{
+    size_t owner = profile_kind_side(profile_kind_find("lock"), "owner");
+    struct trace_builder *b = scene_process(PID);
+    uint32_t lock = builder_lock(b, LOCK_A, "mutex");
+    (void)state;
+    builder_wait(b, PID, T0, 50 * MS, C_MUTEX, lock, scene_stack(b, PC_HANDLE, PC_MAIN), 0);
+    builder_end(b, T0 + SEC, 0);
+    struct profiled run = profile_run(b);
+    for (size_t i = 0; i < run.profile->stack_count; i++) {
+        if (run.profile->stacks[i].kinds >> owner & 1)
+            assert_string_equal(frame_at(run.profile, &run.profile->stacks[i], 0)->function, "[owner not recorded]");
+    }
+    report_free(run.report);
+}
+
 static void test_kind_names(void **state)
 {
     (void)state;
     assert_string_equal(profile_kind_at(profile_kind_find("lock"))->name, "lock");
+    assert_string_equal(profile_kind_at(profile_kind_find("lock"))->by, "waiter");
+    assert_int_equal(profile_kind_side(profile_kind_find("blocked"), "owner"), profile_kind_count());
     assert_int_equal(profile_kind_find("oncpu"), profile_kind_count());
     assert_non_null(profile_kind_at(profile_kind_find("offcpu"))->needs);
     assert_null(profile_kind_at(profile_kind_find("blocked"))->needs);
@@ -182,6 +231,8 @@ static void test_kind_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lock_by_owner),
+        cmocka_unit_test(test_lock_without_owner),
         cmocka_unit_test(test_totals),
         cmocka_unit_test(test_frames),
         cmocka_unit_test(test_time_line),

@@ -125,6 +125,59 @@ static void one_thread_cannot_wait_for_itself(void **state)
     assert_int_equal(findings_of(&p), 1);
 }
 
+/* The second time the order was seen without the gate. */
+static void one_way_around_the_gate_is_enough(void **state)
+{
+    (void)state;
+    struct program p = program_new("mutex");
+    locks_order(p.b, T1, p.a, p.b_lock, locks_held(p.b, PC_MAIN, 0, p.c, p.a), p.parse, 0);
+    locks_order(p.b, T2, p.b_lock, p.a, locks_held(p.b, PC_MAIN, 0, p.c, p.b_lock), p.render, 0);
+    locks_order(p.b, T2, p.b_lock, p.a, locks_held(p.b, PC_MAIN, 0, p.d, p.b_lock), p.handle, 0);
+    locks_order(p.b, T2, p.b_lock, p.a, locks_held(p.b, PC_MAIN, 0, p.b_lock), p.handle, 0);
+    struct scene scene = scene_run(NULL, p.b, NULL);
+    assert_int_equal(scene_finding(&scene, RULE)->count, 1);
+    scene_end(&scene);
+}
+
+/* A process that has one thread cannot hang; two threads of the same code could. */
+static void what_one_thread_did_alone(void **state)
+{
+    (void)state;
+    for (unsigned threads = 1; threads <= 2; threads++) {
+        struct trace_builder *b = scene_process(PID);
+        uint32_t first = builder_lock(b, LOCK_A, "mutex"), second = builder_lock(b, LOCK_B, "mutex");
+        uint32_t stack = scene_stack(b, PC_PARSE, PC_MAIN);
+        if (threads > 1)
+            builder_thread(b, T1, "worker", T0);
+        locks_order(b, PID, first, second, locks_held(b, PC_MAIN, 0, first), stack, ORDER_ALONE);
+        locks_order(b, PID, second, first, locks_held(b, PC_MAIN, 0, second), stack, ORDER_ALONE);
+        builder_end(b, T0 + SEC, 0);
+        struct scene scene = scene_run(NULL, b, NULL);
+        assert_int_equal(scene_count(&scene, RULE), threads == 1);
+        if (threads == 1)
+            assert_int_equal(scene_finding(&scene, RULE)->severity, SEVERITY_WARNING);
+        scene_end(&scene);
+    }
+}
+
+#define LONG 24
+
+static void long_circle_is_found_once(void **state)
+{
+    struct program p = program_new("mutex");
+    uint32_t locks[LONG];
+    (void)state;
+    for (unsigned i = 0; i < LONG; i++)
+        locks[i] = builder_lock(p.b, 0x6000000 + i * 64, "mutex");
+    for (unsigned i = 0; i < LONG; i++)
+        order(&p, i % 2 ? T1 : T2, locks[i], locks[(i + 1) % LONG], p.parse, 0);
+    struct scene scene = scene_run(NULL, p.b, NULL);
+    const struct finding *f = scene_finding(&scene, RULE);
+    assert_int_equal(f->count, 1);
+    assert_int_equal(scene_evidence(f, "locks")->u64, LONG);
+    scene_end(&scene);
+}
+
 static void time_limit_makes_it_a_warning(void **state)
 {
     (void)state;
@@ -198,6 +251,9 @@ int main(void)
         cmocka_unit_test(one_order_is_no_finding),
         cmocka_unit_test(circle_of_three_is_found_once),
         cmocka_unit_test(gate_lock_is_understood),
+        cmocka_unit_test(one_way_around_the_gate_is_enough),
+        cmocka_unit_test(what_one_thread_did_alone),
+        cmocka_unit_test(long_circle_is_found_once),
         cmocka_unit_test(readers_do_not_wait_for_readers),
         cmocka_unit_test(one_thread_cannot_wait_for_itself),
         cmocka_unit_test(time_limit_makes_it_a_warning),

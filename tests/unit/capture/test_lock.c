@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What waiters and owners of a lock write of each other; orders and misuse, each written once. */
+#include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -197,8 +198,9 @@ static void orders(void **state)
     pthread_t thread;
     (void)state;
     recording_begin(4 << 20);
-    ordered(0, 1, HELD_SHARED, HELD_TIMED); /* nobody else is there yet: whatever the order */
-    lockset_first_thread();                 /* as the hook does */
+    for (int i = 0; i < 2; i++)
+        ordered(0, 1, HELD_SHARED, HELD_TIMED); /* nobody else is there yet */
+    lockset_first_thread();                     /* as the hook does */
     pthread_create(&thread, NULL, nothing, NULL);
     pthread_join(thread, NULL);
     for (int i = 0; i < 3; i++)
@@ -207,7 +209,7 @@ static void orders(void **state)
     uint32_t from = locks_number((uintptr_t)&locks[0], LOCK_KIND_RWLOCK);
     uint32_t to = locks_number((uintptr_t)&locks[1], LOCK_KIND_MUTEX);
     struct trace *t = recording_end();
-    assert_int_equal(events_of(t, EVENT_ORDER, &e), 1);
+    assert_int_equal(events_of(t, EVENT_ORDER, &e), 2); /* alone, and again with others */
     assert_int_equal(e.order.from, from);
     assert_int_equal(e.order.to, to);
     assert_int_equal(e.order.flags, ORDER_FROM_SHARED | ORDER_TIMED);
@@ -266,7 +268,7 @@ static void misuse(void **state)
     recording_begin(4 << 20);
     uint32_t self = (uint32_t)gettid();
     lock_not_held(&locks[0], LOCK_KIND_MUTEX, self); /* taken before recording began */
-    lock_not_held(&locks[0], LOCK_KIND_MUTEX, 0);
+    lock_not_held(&locks[0], LOCK_KIND_SEMAPHORE, 0);
     for (int i = 0; i < 3; i++)
         lock_not_held(&locks[0], LOCK_KIND_MUTEX, self + 1);
     lock_forked();
@@ -275,6 +277,33 @@ static void misuse(void **state)
     assert_int_equal(events_of(t, EVENT_MISUSE, &e), 1);
     assert_int_equal(e.misuse.kind, MISUSE_STRANGER_UNLOCK);
     assert_int_equal(e.misuse.other, self + 1);
+    recording_close(t);
+}
+
+static void misuse_without_another(void **state)
+{
+    union trace_event e;
+    (void)state;
+    recording_begin(4 << 20);
+    lock_not_held(&locks[0], LOCK_KIND_MUTEX, 0);
+    struct trace *t = recording_end();
+    assert_int_equal(events_of(t, EVENT_MISUSE, &e), 1);
+    assert_int_equal(e.misuse.kind, MISUSE_UNLOCKED_FREE);
+    recording_close(t);
+}
+
+static void refused(void **state)
+{
+    union trace_event e;
+    (void)state;
+    recording_begin(4 << 20);
+    lock_refused(&locks[0], LOCK_KIND_MUTEX, ETIMEDOUT);
+    lock_refused(&locks[0], LOCK_KIND_FILE, EINVAL);
+    lock_refused(&locks[0], LOCK_KIND_MUTEX, EINVAL);
+    struct trace *t = recording_end();
+    assert_int_equal(events_of(t, EVENT_MISUSE, &e), 1);
+    assert_int_equal(e.misuse.kind, MISUSE_REFUSED);
+    assert_int_equal(e.misuse.error, EINVAL);
     recording_close(t);
 }
 
@@ -297,8 +326,10 @@ static void ended_holding(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(owner_and_waiter), cmocka_unit_test(three_race), cmocka_unit_test(left_by_jump),
-        cmocka_unit_test(orders),           cmocka_unit_test(misuse),     cmocka_unit_test(ended_holding),
+        cmocka_unit_test(owner_and_waiter), cmocka_unit_test(three_race),
+        cmocka_unit_test(left_by_jump),     cmocka_unit_test(orders),
+        cmocka_unit_test(misuse),           cmocka_unit_test(misuse_without_another),
+        cmocka_unit_test(refused),          cmocka_unit_test(ended_holding),
         cmocka_unit_test(counted_late),     cmocka_unit_test(gates),
     };
     return isolated_run(tests, sizeof(tests) / sizeof(tests[0]));
