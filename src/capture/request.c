@@ -51,7 +51,7 @@ static bool is_server(const struct conversation *c)
 static struct trace_counter *counter_of(struct thread *t, uint32_t operation, bool server)
 {
     const uint16_t side = server ? WAIT_SERVER_SIDE : 0;
-    struct trace_counter **recent = &t->recent_requests[operation % THREAD_RECENT_REQUESTS];
+    struct trace_counter **recent = &t->slot->thread.recent_requests[operation % SLOT_RECENT_REQUESTS];
     struct trace_counter *c = *recent;
     if (likely(c && c->endpoint == operation && c->flags == side))
         return c;
@@ -96,17 +96,18 @@ static bool chosen(struct thread *t, uint64_t duration)
    recorded the mean is doubled, and halved again where few are. */
 static void chosen_now(struct thread *t, uint64_t now)
 {
+    struct slot_thread *own = &t->slot->thread;
     uint32_t second = (uint32_t)(now / SECOND_NS), shift = t->request_shift;
-    if (t->request_second != second) {
-        if (shift && t->requests_recorded < RECORDS_PER_SECOND / 4)
+    if (own->request_second != second) {
+        if (shift && own->requests_recorded < RECORDS_PER_SECOND / 4)
             shift--;
-        t->request_second = second;
-        t->requests_recorded = 0;
-    } else if (t->requests_recorded >= RECORDS_PER_SECOND && shift < REQUEST_SHIFT_MAX) {
+        own->request_second = second;
+        own->requests_recorded = 0;
+    } else if (own->requests_recorded >= RECORDS_PER_SECOND && shift < REQUEST_SHIFT_MAX) {
         shift++;
-        t->requests_recorded = 0;
+        own->requests_recorded = 0;
     }
-    t->requests_recorded++;
+    own->requests_recorded++;
     bool changed = shift != t->request_shift;
     t->request_shift = (uint8_t)shift;
     if (changed || t->request_credit_ns <= 0)
@@ -117,17 +118,18 @@ static void chosen_now(struct thread *t, uint64_t now)
    alone is no bound. `wanted`: going without is a loss. */
 static uint32_t bounded_stack(struct thread *t, uint64_t now, bool wanted)
 {
+    struct slot_thread *own = &t->slot->thread;
     uint32_t second = (uint32_t)(now / SECOND_NS);
-    if (t->stack_second != second) {
-        t->stack_second = second;
-        t->stack_count = 0;
+    if (own->stack_second != second) {
+        own->stack_second = second;
+        own->stack_count = 0;
     }
-    if (t->stack_count >= STACKS_PER_SECOND) {
+    if (own->stack_count >= STACKS_PER_SECOND) {
         if (wanted)
             writer_lose(&recorder.writer, TRACE_LOST_STACKS, 1);
         return 0;
     }
-    t->stack_count++;
+    own->stack_count++;
     return stack_capture(t);
 }
 

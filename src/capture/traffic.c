@@ -48,7 +48,7 @@ static void deafen(int fd)
 {
     struct fd_entry *e = fd_entry_at(fd);
     if (!thread_self.in_vfork)
-        __atomic_fetch_and(&e->flags, (uint16_t)~FD_TALKS, __ATOMIC_RELAXED);
+        fd_flags_clear(e, FD_TALKS);
 }
 
 /* The descriptor's conversation as long as what is on the descriptor itself is worth looking at; 0: not any more. */
