@@ -161,9 +161,9 @@ static uint32_t cursor_flags(uint64_t asked)
     return REQUEST_CURSOR | (digits < 0x3f ? digits : 0x3f) << REQUEST_ASKED_SHIFT;
 }
 
-static uint32_t key_of(struct conversation *c, const struct pending *p)
+static uint32_t key_of(const struct pending *p)
 {
-    const char *text = conversation_key(c, p);
+    const char *text = p->key;
     uint64_t hash = p->key_hash ? p->key_hash : p->key_length ? field_hash(text, p->key_length) : 0;
     return key_intern(hash, text, p->key_length);
 }
@@ -173,7 +173,7 @@ static COLD void record(struct thread *t, struct conversation *c, const struct p
     uint64_t duration = end->now_ns > p->begin_ns ? end->now_ns - p->begin_ns : 0, fiber = 0;
     uint32_t serving = is_server(c) ? 0 : serving_now(t, &fiber);
     uint32_t stack = p->flags & REQUEST_NOTABLE && !is_server(c) ? p->stack : bounded_stack(t, end->now_ns, false);
-    uint32_t key = key_of(c, p);
+    uint32_t key = key_of(p);
     context_record(t, p->begin_ns, &(struct context){.serving = serving, .fiber = fiber});
     struct event_request *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
     if (!e)
@@ -211,14 +211,14 @@ static void complete(struct feeding *f, const struct pending *p, const struct en
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
-static void key_keep(struct conversation *c, struct pending *p, const struct wire_message *m)
+static void key_keep(struct pending *p, const struct wire_message *m)
 {
     p->key_hash = m->key_hash;
     p->key_length = 0;
     if (!(m->key_hash || m->flags & WIRE_HASH_LATER) || recorder.settings.keys == SETTINGS_KEYS_OFF)
         return;
     p->key_length = (uint8_t)(m->key_length < WIRE_KEY_MAX ? m->key_length : WIRE_KEY_MAX);
-    memcpy(conversation_key(c, p), m->key, p->key_length);
+    memcpy(p->key, m->key, p->key_length);
 }
 
 /* More are in flight than have a slot: only its operation is kept. */
@@ -254,7 +254,6 @@ static void window_grow(struct conversation *c)
         struct pending *p = &c->pending[i];
         if (p->operation && (p->sequence & old)) {
             c->pending[i + old] = *p;
-            memcpy(conversation_key(c, p + old), conversation_key(c, p), p->key_length);
             p->operation = 0;
         }
     }
@@ -298,16 +297,16 @@ static void asked(struct feeding *f, const struct wire_message *m)
     p->first_ns = 0;
     p->bytes = m->bytes;
     p->sequence = m->sequence;
-    p->stack = notable && !is_server(c) ? bounded_stack(f->thread, p->begin_ns, true) : 0;
+    p->stack = notable && !is_server(c) && !f->left ? bounded_stack(f->thread, p->begin_ns, true) : 0;
     p->detail = m->flags & WIRE_CURSOR ? cursor_hash(m->cursor) : m->ttl_ms > 0 ? clamp32((uint64_t)m->ttl_ms) : 0;
     p->flags = (uint16_t)((notable ? REQUEST_NOTABLE : 0) | (m->flags & WIRE_CURSOR ? cursor_flags(m->elements) : 0) |
                           (is_server(c) ? REQUEST_SERVER : 0) | (unanswered ? REQUEST_NO_REPLY : 0));
     p->repeats = (uint16_t)(m->repeats < UINT16_MAX ? m->repeats : UINT16_MAX);
-    key_keep(c, p, m);
+    key_keep(p, m);
     store_relaxed(&p->operation, operation);
     if (unanswered) {
         complete(f, p, &(struct ending){.now_ns = p->begin_ns, .bytes = m->bytes});
-    } else if (is_server(c) && (!f->served || notable)) {
+    } else if (is_server(c) && !f->left && (!f->served || notable)) {
         serving_begin(f->thread, c, p, notable, f->served);
         f->served = true;
     }
