@@ -97,7 +97,7 @@ static bool enter(struct thread *t)
 static bool attempt_take(struct fd_entry *e, struct attempt *a)
 {
     uint32_t place = exchange_acq_rel(&e->connecting, 0);
-    __atomic_fetch_and(&e->flags, (uint16_t)~FD_CONNECTING, __ATOMIC_RELAXED);
+    fd_flags_clear(e, FD_CONNECTING);
     if (!place)
         return false;
     *a = attempts[place - 1];
@@ -128,7 +128,7 @@ static void attempt_keep(int fd, const struct attempt *a)
         attempts[place] = *a;
         attempts[place].taken = 1;
         store_release(&e->connecting, place + 1);
-        __atomic_fetch_or(&e->flags, FD_CONNECTING, __ATOMIC_RELAXED);
+        fd_flags_set(e, FD_CONNECTING);
         return;
     }
 }

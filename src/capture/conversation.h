@@ -12,10 +12,12 @@
  *     conversation_feed(id, sent, &(struct iovec){bytes, n}, 1, n, 0);
  *     conversation_release(id);
  *
- * Threads and signals: at most one thread feeds a conversation at a time. The lock is the owner's thread id; others try
- * for a bounded time without sleeping, and what they could not feed is a gap for the parser. An owner that cannot be at
- * work any more (it is this thread, whose handler jumped out of it; or it is of the process before a fork) is
- * overruled. Everything here may be called in any hook, with any number, and leaves errno alone.
+ * Threads and signals: at most one thread feeds a conversation at a time. The lock is the owner's thread id. Others try
+ * for some microseconds and then leave what they have to the owner (parcel.h), which feeds it in its place before it
+ * goes; so a sender and a receiver on one connection lose nothing, whichever of them loses its processor. What there is
+ * no room for is a gap for the parser. An owner that cannot be at work any more (it is this thread, whose handler
+ * jumped out of it; or it is of the process before a fork) is overruled. Everything here may be called in any hook,
+ * with any number, and leaves errno alone.
  */
 #ifndef CPROBE_CAPTURE_CONVERSATION_H
 #define CPROBE_CAPTURE_CONVERSATION_H
@@ -39,7 +41,7 @@ enum conversation_flags {
 
 #define CONVERSATION_CROWD 1024 /* requests in flight whose operation is still known beyond WIRE_PENDING */
 
-/* A request in flight; one cache line. */
+/* A request in flight; a cache line, and one for its key. */
 struct pending {
     uint64_t begin_ns; /* when it was sent, or had come */
     uint64_t first_ns; /* when the answer's first byte had come; 0: with the rest */
@@ -51,15 +53,18 @@ struct pending {
     uint32_t detail;
     uint16_t flags; /* REQUEST_* */
     uint16_t repeats;
-    uint8_t key_length; /* of its key's text in conversation.keys; 0: none is kept */
-} __attribute__((aligned(64)));
+    uint8_t key_length; /* 0: none is kept */
+    char key[WIRE_KEY_MAX] __attribute__((aligned(64)));
+};
+_Static_assert(sizeof(struct pending) == 128, "two cache lines");
 
 struct conversation {
     uint32_t id;         /* generation << 16 | place + 1; 0: free */
     uint32_t references; /* any: descriptors and sessions that have it */
-    uint64_t owner;      /* any: pid << 32 | tid of the thread that feeds it; 0: none. Guards all below but `missed` */
+    uint64_t owner;      /* any: pid << 32 | tid of the thread that feeds it; 0: none. Guards all below `missed` */
     uint64_t ahead;      /* any: bytes that were fed before they were sent, and are not sent yet */
-    uint32_t sending;    /* any: calls under way that send them */
+    uint32_t left;       /* any: what others have left to the owner (parcel.h) */
+    uint32_t missing;    /* any: `missed` is not zero */
     uint64_t missed[2];  /* any: bytes of each side that could not be fed */
     uint32_t endpoint;
     uint16_t flags; /* enum conversation_flags */
@@ -74,19 +79,14 @@ struct conversation {
     uint64_t crowd_ns;       /* when the last of those was sent */
     struct operation_recent operations[OPERATION_RECENT];
     struct wire_conversation wire;
-    struct pending pending[WIRE_PENDING + 1];  /* conversation_slot; the last: one that is not answered */
-    char keys[WIRE_PENDING + 1][WIRE_KEY_MAX]; /* of `pending` */
-    uint16_t crowd[CONVERSATION_CROWD];        /* their operations, by sequence % CONVERSATION_CROWD; 0: none */
+    struct pending pending[WIRE_PENDING + 1]; /* conversation_slot; the last: one that is not answered */
+    uint16_t crowd[CONVERSATION_CROWD];       /* their operations, by sequence % CONVERSATION_CROWD; 0: none */
 };
 
 /* Where the request with this number is, if it is in flight and not in the crowd. */
 static inline struct pending *conversation_slot(struct conversation *c, uint32_t sequence)
 {
     return &c->pending[sequence & c->window];
-}
-static inline char *conversation_key(struct conversation *c, const struct pending *p)
-{
-    return c->keys[p - c->pending];
 }
 
 /* At start. */
@@ -108,11 +108,14 @@ void conversation_release(uint32_t id);
 bool conversation_feed(uint32_t id, bool sent, const struct iovec *parts, size_t count, uint64_t bytes,
                        uint64_t now_ns);
 
+/* The same of bytes that came over the descriptor itself, in one buffer. False, too, once a TLS session has it. */
+bool conversation_received(uint32_t id, const void *bytes, size_t length);
+
 /*
  * `size` bytes, all of `parts`, are about to be sent on a stream. They are fed now, because where another thread
  * receives it may be faster with the answer than this one with the request. What the call then does not send is
  * expected to be sent by a later one, as it is on streams, and not fed again. conversation_sent must follow: how many
- * of them went. Result as conversation_feed.
+ * of them went. Result as conversation_received.
  */
 bool conversation_sending(uint32_t id, const struct iovec *parts, size_t count, uint64_t size);
 void conversation_sent(uint32_t id, uint64_t size, uint64_t bytes);

@@ -45,14 +45,10 @@ static struct fd_entry *entry_to_change(int fd)
     return fd < 0 || thread_self.in_vfork ? NULL : fd_entry_at(fd);
 }
 
-static void flags_set(struct fd_entry *e, uint16_t flags)
+static void endpoint_set(struct fd_entry *e, uint32_t endpoint)
 {
-    __atomic_fetch_or(&e->flags, flags, __ATOMIC_RELAXED);
-}
-
-static void flags_clear(struct fd_entry *e, uint16_t flags)
-{
-    __atomic_fetch_and(&e->flags, (uint16_t)~flags, __ATOMIC_RELAXED);
+    store_relaxed(&e->endpoint, endpoint);
+    fd_changed(e);
 }
 
 static void raise_top(const struct fd_entry *e)
@@ -73,12 +69,12 @@ static void entry_set(struct fd_entry *e, enum endpoint_kind kind, uint16_t flag
     raise_top(e);
     e->kind = (uint16_t)kind;
     e->description = new_description();
-    e->server = 0;
+    e->server = 0; /* and `watched` */
     e->epoll = -1;
-    e->watched = 0;
     e->conversation = e->connecting = 0;
     store_relaxed(&e->endpoint, endpoint);
     store_release(&e->flags, (uint16_t)(FD_KNOWN | flags));
+    fd_changed(e);
 }
 
 /* Kinds without a name of their own share one endpoint. Sockets and files get theirs when it is needed. */
@@ -106,7 +102,7 @@ void fd_set_lowat(int fd)
 {
     struct fd_entry *e = entry_to_change(fd);
     if (e)
-        flags_set(e, FD_LOWAT);
+        fd_flags_set(e, FD_LOWAT);
 }
 
 void fd_opened(int fd, enum endpoint_kind kind, bool nonblock)
@@ -139,6 +135,7 @@ void fd_closed(int fd)
     if (unlikely(load_relaxed(&e->flags) & FD_LOCKED))
         filelock_closed(load_relaxed(&e->endpoint));
     store_relaxed(&e->flags, 0);
+    fd_changed(e);
     e->description = 0;
     if (e->conversation)
         conversation_release(exchange_acq_rel(&e->conversation, 0));
@@ -163,7 +160,7 @@ void fd_duplicated(int from, int to)
         fd_learn(from);
     if (!a || !(load_relaxed(&a->flags) & FD_KNOWN))
         return;
-    flags_set(a, FD_SHARED);
+    fd_flags_set(a, FD_SHARED);
     raise_top(b);
     uint32_t conversation = traffic_conversation(from); /* both have the same one */
     conversation_retain(conversation);
@@ -171,15 +168,15 @@ void fd_duplicated(int from, int to)
     b->epoll = -1;
     b->conversation = conversation;
     b->connecting = 0;
-    flags_clear(b, FD_CONNECTING);
+    fd_flags_clear(b, FD_CONNECTING);
 }
 
 static void set_mode(struct fd_entry *e, bool nonblock)
 {
     if (nonblock)
-        flags_set(e, FD_NONBLOCK);
+        fd_flags_set(e, FD_NONBLOCK);
     else
-        flags_clear(e, FD_NONBLOCK);
+        fd_flags_clear(e, FD_NONBLOCK);
 }
 
 void fd_set_nonblock(int fd, bool nonblock)
@@ -248,12 +245,12 @@ static uint32_t socket_endpoint(int fd, struct fd_entry *e)
     uint32_t endpoint = 0;
     if (SYS_CALL(SYS_getpeername, fd, &address, &length, 0, 0, 0) == 0) {
         endpoint = endpoint_address(ROLE_CLIENT, (struct sockaddr *)&address, length);
-        flags_set(e, FD_NAMED);
+        fd_flags_set(e, FD_NAMED);
     } else if (SYS_CALL(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size, 0) == 0 && listening) {
         length = sizeof(address);
         if (SYS_CALL(SYS_getsockname, fd, &address, &length, 0, 0, 0) == 0)
             endpoint = endpoint_address(ROLE_LISTENER, (struct sockaddr *)&address, length);
-        flags_set(e, FD_NAMED);
+        fd_flags_set(e, FD_NAMED);
     }
     return endpoint ? endpoint : endpoint_intern(ENDPOINT_SOCKET, ROLE_NONE, "", 0, 0);
 }
@@ -277,12 +274,12 @@ uint32_t fd_endpoint_find(int fd, bool exact)
         return 0;
     bool named = flags & FD_NAMED;
     if (e->kind == ENDPOINT_SOCKET && !named && (!e->endpoint || exact))
-        store_relaxed(&e->endpoint, socket_endpoint(fd, e));
+        endpoint_set(e, socket_endpoint(fd, e));
     else if (e->kind == ENDPOINT_FILE && exact && !named) {
         uint32_t id = file_endpoint(fd);
         if (id) {
-            store_relaxed(&e->endpoint, id);
-            flags_set(e, FD_NAMED);
+            endpoint_set(e, id);
+            fd_flags_set(e, FD_NAMED);
         }
     }
     return load_relaxed(&e->endpoint);
@@ -293,8 +290,8 @@ void fd_connected(int fd, uint32_t endpoint)
     struct fd_entry *e = entry_to_change(fd);
     if (!e || !endpoint)
         return;
-    store_relaxed(&e->endpoint, endpoint);
-    flags_set(e, FD_NAMED);
+    endpoint_set(e, endpoint);
+    fd_flags_set(e, FD_NAMED);
 }
 
 void fd_talks(int fd, uint16_t flags)
@@ -304,7 +301,7 @@ void fd_talks(int fd, uint16_t flags)
         return;
     if (e->conversation) /* connected anew (datagrams) */
         conversation_release(exchange_acq_rel(&e->conversation, 0));
-    flags_set(e, FD_TALKS | flags);
+    fd_flags_set(e, FD_TALKS | flags);
 }
 
 void fd_unnamed(int fd)
@@ -312,6 +309,6 @@ void fd_unnamed(int fd)
     struct fd_entry *e = entry_to_change(fd);
     if (!e)
         return;
-    flags_clear(e, FD_NAMED);
-    store_relaxed(&e->endpoint, 0);
+    fd_flags_clear(e, FD_NAMED);
+    endpoint_set(e, 0);
 }

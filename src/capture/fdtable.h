@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "capture/quick.h"
 #include "trace/format.h"
 
 enum fd_flags {
@@ -30,18 +31,27 @@ enum fd_flags {
     FD_LOCKED = 0x400,    /* there is a lock on its file (filelock.h) */
 };
 
+/* Half a cache line. */
 struct fd_entry {
-    uint32_t endpoint;
-    uint16_t flags;
-    uint16_t kind;              /* enum endpoint_kind */
-    uint32_t description;       /* number of the open file description, for FD_SHARED */
-    uint32_t server;            /* listeners: endpoint of the connections accepted from it */
-    int32_t epoll;              /* epoll descriptor that watches this one, -1 where none */
+    union {
+        struct {
+            uint32_t endpoint;
+            uint16_t flags;
+            uint16_t kind; /* enum endpoint_kind */
+        };
+        uint64_t word; /* all three; quick.h has a copy: fd_changed */
+    };
+    uint32_t description; /* number of the open file description, for FD_SHARED */
+    int32_t epoll;        /* epoll descriptor that watches this one, -1 where none */
+    union {
+        uint32_t server;  /* listeners: endpoint of the connections accepted from it */
+        uint32_t watched; /* epoll descriptors: how many are in it */
+    };
     uint32_t epoll_description; /* its description then: the number may have been given away since */
-    uint32_t watched;           /* epoll descriptors: how many are in it */
     uint32_t conversation;      /* any: with FD_TALKS (conversation.h); 0: not begun */
     uint32_t connecting;        /* any: with FD_CONNECTING, the attempt (connecting.c) */
 };
+_Static_assert(sizeof(struct fd_entry) == 32, "no entry crosses a cache line");
 
 extern HIDDEN struct fd_entry *fd_table;
 extern HIDDEN uint32_t fd_table_size;
@@ -51,6 +61,29 @@ void fdtable_init(void);
 static inline struct fd_entry *fd_entry_at(int fd)
 {
     return likely((uint32_t)fd < fd_table_size) ? &fd_table[fd] : NULL;
+}
+
+/* The entry's word was changed. */
+static inline void fd_changed(const struct fd_entry *e)
+{
+    quick_forget(e - fd_table);
+}
+static inline void fd_flags_set(struct fd_entry *e, uint16_t flags)
+{
+    __atomic_fetch_or(&e->flags, flags, __ATOMIC_RELAXED);
+    fd_changed(e);
+}
+static inline void fd_flags_clear(struct fd_entry *e, uint16_t flags)
+{
+    __atomic_fetch_and(&e->flags, (uint16_t)~flags, __ATOMIC_RELAXED);
+    fd_changed(e);
+}
+
+/* Whether calls on a descriptor with this word (quick.h) are neither timed nor looked at. */
+static ALWAYS_INLINE bool fd_word_free(uint64_t word)
+{
+    const uint64_t asked = FD_NONBLOCK | FD_TALKS | FD_CONNECTING;
+    return (word >> 32 & asked) == FD_NONBLOCK;
 }
 
 /* Looks at a descriptor that is not known yet. */

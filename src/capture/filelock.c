@@ -30,7 +30,7 @@ static bool mark(int fd)
     struct fd_entry *e = thread_self.in_vfork ? NULL : fd_entry_at(fd);
     if (!e || !(load_relaxed(&e->flags) & FD_KNOWN))
         return false;
-    store_relaxed(&e->flags, (uint16_t)(load_relaxed(&e->flags) | FD_LOCKED));
+    fd_flags_set(e, FD_LOCKED);
     return true;
 }
 
@@ -74,6 +74,6 @@ void filelock_left(int fd)
     struct fd_entry *e = fd_entry_at(fd);
     if (!e || thread_self.in_vfork || !(load_relaxed(&e->flags) & FD_LOCKED))
         return;
-    store_relaxed(&e->flags, (uint16_t)(load_relaxed(&e->flags) & ~FD_LOCKED));
+    fd_flags_clear(e, FD_LOCKED);
     filelock_closed(load_relaxed(&e->endpoint));
 }

@@ -32,7 +32,7 @@
         uint16_t receive_flags = fd_flags(fd);                                                          \
         ssize_t received = receive_flags & FD_NONBLOCK ? (expression) : TIMED_FD(call, fd, expression); \
         if (unlikely(traffic_watched(receive_flags)))                                                   \
-            traffic_moved((fd), TRAFFIC_RECEIVED, (parts), (size_t)(count), received, 0);               \
+            traffic_received((fd), (parts), (size_t)(count), received, 0, 0);                           \
         received;                                                                                       \
     })
 

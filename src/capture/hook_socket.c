@@ -103,13 +103,16 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
     uint16_t known = fd_flags(fd);                                               \
     ssize_t result;                                                              \
     if (((flags)&MSG_DONTWAIT) || (known & FD_NONBLOCK)) {                       \
+        quick_enter(fd);                                                         \
         result = REAL_CALL(flags);                                               \
     } else {                                                                     \
         int saved = errno;                                                       \
         bool tries = likely(!((flags) & ~RECEIVE_TRIES) && !(known & FD_LOWAT)); \
         result = tries ? REAL_CALL((flags) | MSG_DONTWAIT) : -1;                 \
         if (tries && (result >= 0 || errno != EAGAIN)) {                         \
-            wait_none(CALL_##call, fd, result);                                  \
+            struct trace_counter *c = wait_none(CALL_##call, fd, result);        \
+            if (CALL_##call == CALL_recv)                                        \
+                quick_remember(QUICK_RECV, fd, c);                               \
         } else {                                                                 \
             errno = saved;                                                       \
             result = TIMED_FD(call, fd, REAL_CALL(flags));                       \
@@ -161,7 +164,9 @@ static ALWAYS_INLINE ssize_t send_blocking(enum call_number call, int fd, const 
         int saved = errno;
         ssize_t tried = REAL(send)(fd, buffer, size, flags | MSG_DONTWAIT);
         if (likely(tried == (ssize_t)size) || (tried < 0 && errno != EAGAIN)) {
-            wait_none(call, fd, tried);
+            struct trace_counter *c = wait_none(call, fd, tried);
+            if (call == CALL_send)
+                quick_remember(QUICK_SEND, fd, c);
             return tried;
         }
         if (tried > 0)
@@ -179,16 +184,82 @@ static ALWAYS_INLINE ssize_t send_blocking(enum call_number call, int fd, const 
     sending_end(fd, known, sending, PART(buffer, size), 1, result, flags, 0);                \
     return result
 
-EXPORT ssize_t send(int fd, const void *buffer, size_t size, int flags)
+static NOINLINE ssize_t send_known(int fd, const void *buffer, size_t size, int flags)
 {
     SEND(fd, buffer, size, flags, send_blocking(CALL_send, fd, buffer, size, flags),
          REAL(send)(fd, buffer, size, flags));
 }
 
-EXPORT ssize_t recv(int fd, void *buffer, size_t size, int flags)
+static NOINLINE ssize_t recv_known(int fd, void *buffer, size_t size, int flags)
 {
 #define REAL_RECV(f) REAL(recv)(fd, buffer, size, (f))
     RECEIVE(recv, fd, buffer, size, flags, REAL_RECV);
+}
+
+/* A call was tried without waiting, and the result is not the usual one. saved: errno before it. */
+static NOINLINE ssize_t send_tried(int fd, const void *buffer, size_t size, int flags, ssize_t result, int saved)
+{
+    if (result == (ssize_t)size || (result < 0 && errno != EAGAIN)) {
+        wait_none(CALL_send, fd, result);
+        return result;
+    }
+    if (result > 0)
+        return send_rest(CALL_send, fd, (const char *)buffer + result, size - (size_t)result, flags, result);
+    errno = saved;
+    return send_timed(CALL_send, fd, buffer, size, flags);
+}
+static NOINLINE ssize_t recv_tried(int fd, void *buffer, size_t size, int flags, ssize_t result, int saved)
+{
+    if (result >= 0 || errno != EAGAIN) {
+        wait_none(CALL_recv, fd, result);
+        return result;
+    }
+    errno = saved;
+    return TIMED_FD(recv, fd, REAL(recv)(fd, buffer, size, flags));
+}
+
+/*
+ * The usual case of both (quick.h); the long way is that of the _known ones. The parts are functions of their own, so
+ * that none of them saves registers that only another one needs.
+ */
+static HOT NOINLINE ssize_t send_quick(int fd, const void *buffer, size_t size, int flags,
+                                       struct trace_counter *counter)
+{
+    int saved = *quick_errno();
+    ssize_t result = recorder_gate.send(fd, buffer, size, flags | MSG_DONTWAIT);
+    if (unlikely(result != (ssize_t)size || !quick_count(QUICK_SEND, counter, result)))
+        return send_tried(fd, buffer, size, flags, result, saved);
+    return result;
+}
+static HOT NOINLINE ssize_t recv_quick(int fd, void *buffer, size_t size, int flags, struct trace_counter *counter)
+{
+    int saved = *quick_errno();
+    ssize_t result = recorder_gate.recv(fd, buffer, size, flags | MSG_DONTWAIT);
+    if (unlikely(result < 0 || !quick_count(QUICK_RECV, counter, result)))
+        return recv_tried(fd, buffer, size, flags, result, saved);
+    return result;
+}
+
+EXPORT ssize_t send(int fd, const void *buffer, size_t size, int flags)
+{
+    uint64_t word = quick_word(fd);
+    if (fd_word_free(word))
+        return recorder_gate.send(fd, buffer, size, flags);
+    struct trace_counter *counter = flags & ~SEND_TRIES ? NULL : quick_counter(QUICK_SEND, word);
+    if (unlikely(!counter))
+        return send_known(fd, buffer, size, flags);
+    return send_quick(fd, buffer, size, flags, counter);
+}
+
+EXPORT ssize_t recv(int fd, void *buffer, size_t size, int flags)
+{
+    uint64_t word = quick_word(fd);
+    if (fd_word_free(word))
+        return recorder_gate.recv(fd, buffer, size, flags);
+    struct trace_counter *counter = flags & ~RECEIVE_TRIES ? NULL : quick_counter(QUICK_RECV, word);
+    if (unlikely(!counter))
+        return recv_known(fd, buffer, size, flags);
+    return recv_quick(fd, buffer, size, flags, counter);
 }
 
 EXPORT ssize_t __recv_chk(int fd, void *buffer, size_t size, size_t object, int flags)

@@ -44,9 +44,9 @@ static bool kernel_suits(void)
 static uint64_t turn_begin(const struct thread *t)
 {
     uint64_t begin = 0;
-    for (int i = 0; i < TRACE_SITES; i++)
-        if (t->turns[i].end_ns > begin)
-            begin = t->turns[i].end_ns;
+    for (int i = 0; i < TRACE_SITES && t->slot; i++)
+        if (t->slot->thread.turns[i].end_ns > begin)
+            begin = t->slot->thread.turns[i].end_ns;
     return begin;
 }
 

@@ -27,7 +27,7 @@
 #endif
 
 struct recorder recorder = {.thread_key = -1};
-struct recorder_gate recorder_gate __attribute__((aligned(TRACE_PAGE)));
+struct quick_page recorder_gate __attribute__((aligned(TRACE_PAGE)));
 
 /* ---- who this process is
  * ---------------------------------------------------------------------------------------------- */
@@ -149,6 +149,7 @@ int recorder_start(void)
     recorder.started = true;
     sys_madvise(&recorder_gate, sizeof(recorder_gate), MADV_WIPEONFORK);
     store_release(&recorder_gate.open, GATE_OPEN | (python_active() ? GATE_PYTHON : 0));
+    quick_open();
     return 0;
 }
 
@@ -174,6 +175,7 @@ void recorder_forked(void)
         return;
     struct writer parent = recorder.writer;
     store_relaxed(&recorder_gate.open, 0);
+    quick_close();
     recorder.root = false;
     memset(&recorder.writer, 0, sizeof(recorder.writer));
     thread_forked(t);
@@ -191,6 +193,7 @@ void recorder_forked(void)
     writer_inherit(&recorder.writer, &parent, number_known);
     writer_abandon(&parent);
     store_release(&recorder_gate.open, GATE_OPEN | (python_active() ? GATE_PYTHON : 0));
+    quick_open();
 }
 
 bool recorder_on_after_fork(void)
@@ -225,6 +228,7 @@ void recorder_disable(enum trace_reason reason, const char *text, uint64_t now_n
     write_note(RECORD_WARNING, text, strlen(text), now_ns);
     recorder.started = false; /* hooks do not even ask whose process this is */
     store_release(&recorder_gate.open, 0);
+    quick_close();
     writer_finish(&recorder.writer, TRACE_DISABLED, reason, now_ns);
 }
 

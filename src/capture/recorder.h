@@ -13,6 +13,7 @@
 
 #include "base/compiler.h"
 #include "capture/clock.h"
+#include "capture/quick.h"
 #include "capture/settings.h"
 #include "trace/writer.h"
 
@@ -30,15 +31,9 @@ struct recorder {
 extern HIDDEN struct recorder recorder;
 
 /*
- * Whether waits are recorded. On a page of its own that the kernel clears in the child of every fork (MADV_WIPEONFORK),
- * however it was made: a child can never write into its parent's trace, which it has mapped.
+ * Whether waits are recorded. The gate is on pages of its own (quick.h) that the kernel clears in the child of every
+ * fork (MADV_WIPEONFORK), however it was made: a child can never write into its parent's trace, which it has mapped.
  */
-struct recorder_gate {
-    uint32_t open; /* enum gate; 0: shut */
-    char page[TRACE_PAGE - sizeof(uint32_t)];
-};
-extern HIDDEN struct recorder_gate recorder_gate;
-
 enum gate {
     GATE_OPEN = 1,
     GATE_PYTHON = 2, /* and there is an interpreter, whose lock counts */

@@ -51,7 +51,7 @@ static bool is_server(const struct conversation *c)
 static struct trace_counter *counter_of(struct thread *t, uint32_t operation, bool server)
 {
     const uint16_t side = server ? WAIT_SERVER_SIDE : 0;
-    struct trace_counter **recent = &t->recent_requests[operation % THREAD_RECENT_REQUESTS];
+    struct trace_counter **recent = &t->slot->thread.recent_requests[operation % SLOT_RECENT_REQUESTS];
     struct trace_counter *c = *recent;
     if (likely(c && c->endpoint == operation && c->flags == side))
         return c;
@@ -96,17 +96,18 @@ static bool chosen(struct thread *t, uint64_t duration)
    recorded the mean is doubled, and halved again where few are. */
 static void chosen_now(struct thread *t, uint64_t now)
 {
+    struct slot_thread *own = &t->slot->thread;
     uint32_t second = (uint32_t)(now / SECOND_NS), shift = t->request_shift;
-    if (t->request_second != second) {
-        if (shift && t->requests_recorded < RECORDS_PER_SECOND / 4)
+    if (own->request_second != second) {
+        if (shift && own->requests_recorded < RECORDS_PER_SECOND / 4)
             shift--;
-        t->request_second = second;
-        t->requests_recorded = 0;
-    } else if (t->requests_recorded >= RECORDS_PER_SECOND && shift < REQUEST_SHIFT_MAX) {
+        own->request_second = second;
+        own->requests_recorded = 0;
+    } else if (own->requests_recorded >= RECORDS_PER_SECOND && shift < REQUEST_SHIFT_MAX) {
         shift++;
-        t->requests_recorded = 0;
+        own->requests_recorded = 0;
     }
-    t->requests_recorded++;
+    own->requests_recorded++;
     bool changed = shift != t->request_shift;
     t->request_shift = (uint8_t)shift;
     if (changed || t->request_credit_ns <= 0)
@@ -117,17 +118,18 @@ static void chosen_now(struct thread *t, uint64_t now)
    alone is no bound. `wanted`: going without is a loss. */
 static uint32_t bounded_stack(struct thread *t, uint64_t now, bool wanted)
 {
+    struct slot_thread *own = &t->slot->thread;
     uint32_t second = (uint32_t)(now / SECOND_NS);
-    if (t->stack_second != second) {
-        t->stack_second = second;
-        t->stack_count = 0;
+    if (own->stack_second != second) {
+        own->stack_second = second;
+        own->stack_count = 0;
     }
-    if (t->stack_count >= STACKS_PER_SECOND) {
+    if (own->stack_count >= STACKS_PER_SECOND) {
         if (wanted)
             writer_lose(&recorder.writer, TRACE_LOST_STACKS, 1);
         return 0;
     }
-    t->stack_count++;
+    own->stack_count++;
     return stack_capture(t);
 }
 
@@ -159,9 +161,9 @@ static uint32_t cursor_flags(uint64_t asked)
     return REQUEST_CURSOR | (digits < 0x3f ? digits : 0x3f) << REQUEST_ASKED_SHIFT;
 }
 
-static uint32_t key_of(struct conversation *c, const struct pending *p)
+static uint32_t key_of(const struct pending *p)
 {
-    const char *text = conversation_key(c, p);
+    const char *text = p->key;
     uint64_t hash = p->key_hash ? p->key_hash : p->key_length ? field_hash(text, p->key_length) : 0;
     return key_intern(hash, text, p->key_length);
 }
@@ -171,7 +173,7 @@ static COLD void record(struct thread *t, struct conversation *c, const struct p
     uint64_t duration = end->now_ns > p->begin_ns ? end->now_ns - p->begin_ns : 0, fiber = 0;
     uint32_t serving = is_server(c) ? 0 : serving_now(t, &fiber);
     uint32_t stack = p->flags & REQUEST_NOTABLE && !is_server(c) ? p->stack : bounded_stack(t, end->now_ns, false);
-    uint32_t key = key_of(c, p);
+    uint32_t key = key_of(p);
     context_record(t, p->begin_ns, &(struct context){.serving = serving, .fiber = fiber});
     struct event_request *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
     if (!e)
@@ -209,14 +211,14 @@ static void complete(struct feeding *f, const struct pending *p, const struct en
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
-static void key_keep(struct conversation *c, struct pending *p, const struct wire_message *m)
+static void key_keep(struct pending *p, const struct wire_message *m)
 {
     p->key_hash = m->key_hash;
     p->key_length = 0;
     if (!(m->key_hash || m->flags & WIRE_HASH_LATER) || recorder.settings.keys == SETTINGS_KEYS_OFF)
         return;
     p->key_length = (uint8_t)(m->key_length < WIRE_KEY_MAX ? m->key_length : WIRE_KEY_MAX);
-    memcpy(conversation_key(c, p), m->key, p->key_length);
+    memcpy(p->key, m->key, p->key_length);
 }
 
 /* More are in flight than have a slot: only its operation is kept. */
@@ -252,7 +254,6 @@ static void window_grow(struct conversation *c)
         struct pending *p = &c->pending[i];
         if (p->operation && (p->sequence & old)) {
             c->pending[i + old] = *p;
-            memcpy(conversation_key(c, p + old), conversation_key(c, p), p->key_length);
             p->operation = 0;
         }
     }
@@ -296,16 +297,16 @@ static void asked(struct feeding *f, const struct wire_message *m)
     p->first_ns = 0;
     p->bytes = m->bytes;
     p->sequence = m->sequence;
-    p->stack = notable && !is_server(c) ? bounded_stack(f->thread, p->begin_ns, true) : 0;
+    p->stack = notable && !is_server(c) && !f->left ? bounded_stack(f->thread, p->begin_ns, true) : 0;
     p->detail = m->flags & WIRE_CURSOR ? cursor_hash(m->cursor) : m->ttl_ms > 0 ? clamp32((uint64_t)m->ttl_ms) : 0;
     p->flags = (uint16_t)((notable ? REQUEST_NOTABLE : 0) | (m->flags & WIRE_CURSOR ? cursor_flags(m->elements) : 0) |
                           (is_server(c) ? REQUEST_SERVER : 0) | (unanswered ? REQUEST_NO_REPLY : 0));
     p->repeats = (uint16_t)(m->repeats < UINT16_MAX ? m->repeats : UINT16_MAX);
-    key_keep(c, p, m);
+    key_keep(p, m);
     store_relaxed(&p->operation, operation);
     if (unanswered) {
         complete(f, p, &(struct ending){.now_ns = p->begin_ns, .bytes = m->bytes});
-    } else if (is_server(c) && (!f->served || notable)) {
+    } else if (is_server(c) && !f->left && (!f->served || notable)) {
         serving_begin(f->thread, c, p, notable, f->served);
         f->served = true;
     }

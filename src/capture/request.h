@@ -13,6 +13,7 @@ struct feeding {
     struct thread *thread;
     uint64_t now_ns; /* 0: not read yet */
     bool served;     /* a request of this chunk is what the thread serves now */
+    bool left;       /* another thread has left this chunk: its stack, and what it serves, are not known here */
 };
 
 /* wire_sink.message */

@@ -7,6 +7,7 @@
 #include "capture/python.h"
 #include "capture/record.h"
 #include "capture/recorder.h"
+#include "capture/slots.h"
 
 #define FIBERS 256u
 #define PROBES 4u /* places that a fiber may have; then the oldest of them is given up */
@@ -64,12 +65,13 @@ static struct fiber *fiber_enter(struct fibers *f, uintptr_t address)
 
 static void leave(struct thread *t, uint64_t now_ns)
 {
+    struct slot_thread *own = &t->slot->thread;
     if (!t->served.operation)
         return;
-    uint64_t took = now_ns > t->served_ns ? now_ns - t->served_ns : 0;
-    if (took >= t->turn_ns) {
-        t->turn_ns = took;
-        t->turn_operation = t->served.operation;
+    uint64_t took = now_ns > own->served_ns ? now_ns - own->served_ns : 0;
+    if (took >= own->turn_ns) {
+        own->turn_ns = took;
+        own->turn_operation = t->served.operation;
     }
     t->served.operation = 0;
 }
@@ -82,7 +84,7 @@ static void begin_on_thread(struct thread *t, const struct served *served, uint6
         t->served.operation = 0; /* in the same instant: it took no time */
     leave(t, begin_ns);
     t->served = *served;
-    t->served_ns = begin_ns;
+    t->slot->thread.served_ns = begin_ns;
 }
 
 /* ---- both -------------------------------------------------------------------------------------------------------- */
@@ -148,9 +150,9 @@ uint32_t serving_turn(struct thread *t, uint64_t now_ns)
         return 0;
     }
     leave(t, now_ns);
-    uint32_t operation = t->turn_operation;
-    t->turn_operation = 0;
-    t->turn_ns = 0;
+    uint32_t operation = t->slot->thread.turn_operation;
+    t->slot->thread.turn_operation = 0;
+    t->slot->thread.turn_ns = 0;
     return operation;
 }
 

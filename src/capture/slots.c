@@ -199,6 +199,7 @@ struct slot *slot_take(uint32_t tid, uint64_t now_ns)
             slot = slot_recycle();
     }
     if (slot) {
+        memset(&slot->thread, 0, sizeof(slot->thread));
         slot->data->start_ns = now_ns;
         slot->data->threads = 1;
         store_release(&slot->data->tid, tid);

@@ -13,11 +13,38 @@
 #include "trace/format.h"
 
 #define SLOT_COUNTER_SEGMENTS 16
+#define SLOT_RECENT 8
+#define SLOT_RECENT_REQUESTS 4
+
+/* Per waitset call site and epoll set (trace_site): what is needed to measure the next turn. */
+struct turn {
+    uintptr_t pc;
+    int32_t epoll;
+    int32_t habit;       /* of poll and select: > 0 it mostly waits for several descriptors here */
+    uint64_t end_ns;     /* end of the last wait here: the turn's begin */
+    uint64_t blocked_ns; /* thread.blocked_ns and .waits then */
+    uint64_t waits;
+};
+
+/* What belongs to the thread that has the slot, and to nobody after it. */
+struct slot_thread {
+    struct trace_counter *recent[SLOT_RECENT];                   /* counters used last, by call; within the slot */
+    struct trace_counter *recent_requests[SLOT_RECENT_REQUESTS]; /* the same, by operation */
+    struct turn turns[TRACE_SITES];
+    uint64_t served_ns;      /* when thread.served began */
+    uint64_t turn_ns;        /* how long turn_operation took */
+    uint32_t turn_operation; /* served longest in this turn, so far */
+    uint32_t request_second; /* second in which requests are counted that were recorded */
+    uint32_t requests_recorded;
+    uint32_t stack_second; /* second in which stacks of requests are counted */
+    uint32_t stack_count;
+};
 
 struct slot {
     uint32_t number;
     uint32_t counters; /* room for counters in the slot's own segment */
     struct trace_thread_slot *data;
+    struct slot_thread thread;
     struct segment *more[SLOT_COUNTER_SEGMENTS]; /* COUNTERS segments, in order; NULL: not there */
 };
 

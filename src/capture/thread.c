@@ -146,8 +146,7 @@ void thread_exit(void *value)
     slot_give(t->slot);
     t->slot = NULL;
     t->ring = NULL;
-    memset(t->recent, 0, sizeof(t->recent));
-    memset(t->recent_requests, 0, sizeof(t->recent_requests));
+    memset(t->quick, 0, sizeof(t->quick));
     serving_forget(t);
     if (t->scratch)
         sys_munmap(t->scratch, sizeof(*t->scratch));

@@ -15,24 +15,12 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "capture/quick.h"
 #include "capture/unwind.h"
 #include "trace/format.h"
 
-#define THREAD_RECENT 8
-#define THREAD_RECENT_REQUESTS 4
-
 struct slot;   /* slots.h */
 struct fibers; /* serving.c */
-
-/* Per waitset call site and epoll set (trace_site): what is needed to measure the next turn. */
-struct turn {
-    uintptr_t pc;
-    int32_t epoll;
-    int32_t habit;       /* of poll and select: > 0 it mostly waits for several descriptors here */
-    uint64_t end_ns;     /* end of the last wait here: the turn's begin */
-    uint64_t blocked_ns; /* thread.blocked_ns and .waits then */
-    uint64_t waits;
-};
 
 /* A request that is being served (serving.h). */
 struct served {
@@ -41,13 +29,15 @@ struct served {
     uint32_t sequence;
 };
 
+/* Every thread of the program pays for these bytes: what is not needed at every call is in its slot (slots.h). */
 struct thread {
     uintptr_t busy;      /* frame in which the recorder is at work on this thread; 0: none */
     uintptr_t composite; /* frame of a hook whose call may itself wait in hooked functions (resolver, system) */
-    uint8_t in_vfork;    /* this is a vfork child using its parent's memory: record nothing, change nothing */
-    uint8_t ended;       /* the slot was given back at thread exit */
-    uint8_t rounds;      /* destructor rounds seen */
-    uint8_t watched;     /* oncpu.h: a timer was asked for */
+    struct quick_counter quick[QUICK_CALLS];
+    uint8_t in_vfork; /* this is a vfork child using its parent's memory: record nothing, change nothing */
+    uint8_t ended;    /* the slot was given back at thread exit */
+    uint8_t rounds;   /* destructor rounds seen */
+    uint8_t watched;  /* oncpu.h: a timer was asked for */
     uint8_t has_timer;
     uint8_t request_shift; /* requests are sampled with the mean sample_ns << this */
     uint32_t tid;
@@ -66,20 +56,10 @@ struct thread {
     uint64_t vfork_ns;     /* when the vfork under way began */
     uint64_t cpu_at_ns;    /* when slot->cpu_last was taken */
     struct unwind_bounds stack;
-    struct scratch *scratch; /* stack.h */
-    struct turn turns[TRACE_SITES];
-    struct trace_counter *recent[THREAD_RECENT];                   /* counters used last, by call; within slot */
-    struct trace_counter *recent_requests[THREAD_RECENT_REQUESTS]; /* the same, by operation */
-    int64_t request_credit_ns;                                     /* as credit_ns, of requests' durations */
-    uint32_t request_second; /* second in which requests are counted that were recorded */
-    uint32_t requests_recorded;
-    uint32_t stack_second; /* second in which stacks of requests are counted */
-    uint32_t stack_count;
-    struct served served;    /* where requests belong to the thread as a whole */
-    uint32_t turn_operation; /* served longest in this turn, so far */
-    uint64_t served_ns;      /* when `served` began */
-    uint64_t turn_ns;        /* how long turn_operation took */
-    struct fibers *fibers;   /* NULL: none yet */
+    struct scratch *scratch;   /* stack.h */
+    int64_t request_credit_ns; /* as credit_ns, of requests' durations */
+    struct served served;      /* where requests belong to the thread as a whole */
+    struct fibers *fibers;     /* NULL: none yet */
 };
 
 extern HIDDEN TLS_INITIAL_EXEC struct thread thread_self;
@@ -123,6 +103,28 @@ static inline void thread_leave(struct thread *t)
 }
 
 #define FRAME_ADDRESS ((uintptr_t)__builtin_frame_address(0))
+
+/* The counter of calls on a descriptor with this word (quick.h); NULL: the long way is to be gone. */
+static ALWAYS_INLINE struct trace_counter *quick_counter(enum quick_call call, uint64_t word)
+{
+    if (unlikely(!word))
+        return NULL;
+    const struct thread *t = (const struct thread *)(quick_thread_pointer() + recorder_gate.thread);
+    bool same = t->quick[call].word == word && !t->busy && !t->composite && !t->in_vfork;
+    return likely(same) ? t->quick[call].counter : NULL;
+}
+
+/* The call that `counter` was found for has moved `bytes` bytes. False: it could not be counted, as a signal handler
+   has forked meanwhile, or changed what is counted. */
+static ALWAYS_INLINE bool quick_count(enum quick_call call, struct trace_counter *counter, ssize_t bytes)
+{
+    const struct thread *t = (const struct thread *)(quick_thread_pointer() + recorder_gate.thread);
+    if (unlikely(!load_relaxed(&recorder_gate.fds) || t->quick[call].counter != counter))
+        return false;
+    quick_add(&counter->bytes, (uint64_t)bytes);
+    quick_add(&counter->count, 1);
+    return true;
+}
 
 /* Gives the thread a slot, stack bounds and random seed. False: no room, or the thread is at its end. Caller has
  * entered. */

@@ -48,7 +48,7 @@ static void deafen(int fd)
 {
     struct fd_entry *e = fd_entry_at(fd);
     if (!thread_self.in_vfork)
-        __atomic_fetch_and(&e->flags, (uint16_t)~FD_TALKS, __ATOMIC_RELAXED);
+        fd_flags_clear(e, FD_TALKS);
 }
 
 /* The descriptor's conversation as long as what is on the descriptor itself is worth looking at; 0: not any more. */
@@ -59,6 +59,15 @@ static uint32_t listened(int fd)
         return id;
     deafen(fd);
     return 0;
+}
+
+/* The same in the usual case, a stream that was looked at before; 0: the long way is to be gone. */
+static ALWAYS_INLINE uint32_t conversation_known(int fd)
+{
+    const struct fd_entry *e = fd_entry_at(fd);
+    const uint16_t asked = FD_KNOWN | FD_TALKS | FD_CONNECTING | FD_DATAGRAMS;
+    bool usual = e && (load_relaxed(&e->flags) & asked) == (FD_KNOWN | FD_TALKS) && !thread_self.in_vfork;
+    return likely(usual) ? load_acquire(&e->conversation) : 0;
 }
 
 void traffic_moved(int fd, enum traffic direction, const struct iovec *parts, size_t count, int64_t result,
@@ -74,24 +83,28 @@ void traffic_moved(int fd, enum traffic direction, const struct iovec *parts, si
         deafen(fd);
 }
 
-static uint64_t size_of(const struct iovec *parts, size_t count)
+static ALWAYS_INLINE uint64_t size_of(const struct iovec *parts, size_t count)
 {
+    if (likely(count == 1))
+        return parts->iov_len;
     uint64_t size = 0;
     for (size_t i = 0; i < count; i++)
         size += parts[i].iov_len;
     return size;
 }
 
-uint32_t traffic_sending(int fd, const struct iovec *parts, size_t count)
+HOT uint32_t traffic_sending(int fd, const struct iovec *parts, size_t count)
 {
     uint16_t flags = fd_flags(fd);
-    uint32_t id = (flags & (FD_TALKS | FD_DATAGRAMS | FD_CONNECTING)) == FD_TALKS && recorder_on() ? listened(fd) : 0;
+    uint32_t id = conversation_known(fd);
+    if (unlikely(!id) && (flags & (FD_TALKS | FD_DATAGRAMS | FD_CONNECTING)) == FD_TALKS && recorder_on())
+        id = listened(fd);
     if (id && unlikely(!conversation_sending(id, parts, count, size_of(parts, count))))
         deafen(fd);
     return id;
 }
 
-void traffic_sent(int fd, uint32_t id, const struct iovec *parts, size_t count, int64_t result, uint64_t now_ns)
+HOT void traffic_sent(int fd, uint32_t id, const struct iovec *parts, size_t count, int64_t result, uint64_t now_ns)
 {
     if (likely(id))
         conversation_sent(id, size_of(parts, count), result > 0 ? (uint64_t)result : 0);
@@ -99,9 +112,15 @@ void traffic_sent(int fd, uint32_t id, const struct iovec *parts, size_t count, 
         traffic_moved(fd, TRAFFIC_SENT, parts, count, result, now_ns);
 }
 
-void traffic_received(int fd, const struct iovec *parts, size_t count, int64_t result, int flags, uint64_t now_ns)
+HOT void traffic_received(int fd, const struct iovec *parts, size_t count, int64_t result, int flags, uint64_t now_ns)
 {
     uint16_t known = fd_flags(fd);
+    uint32_t id = !(flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) && count == 1 ? conversation_known(fd) : 0;
+    if (likely(id)) {
+        if (likely(result > 0) && unlikely(!conversation_received(id, parts->iov_base, (size_t)result)))
+            deafen(fd);
+        return;
+    }
     if (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
         return;
     if (flags & MSG_TRUNC && !(known & FD_DATAGRAMS))

@@ -29,12 +29,13 @@
 /* Index of the thread's record for this call site and epoll set; those beyond TRACE_SITES share the last. */
 static int site_find(struct thread *t, uintptr_t pc, int epoll)
 {
+    struct turn *turns = t->slot->thread.turns;
     for (int i = 0; i < TRACE_SITES; i++) {
-        if (t->turns[i].pc == pc && t->turns[i].epoll == epoll)
+        if (turns[i].pc == pc && turns[i].epoll == epoll)
             return i;
-        if (!t->turns[i].pc) {
-            t->turns[i].pc = pc;
-            t->turns[i].epoll = epoll;
+        if (!turns[i].pc) {
+            turns[i].pc = pc;
+            turns[i].epoll = epoll;
             return i;
         }
     }
@@ -44,10 +45,10 @@ static int site_find(struct thread *t, uintptr_t pc, int epoll)
 bool wait_is_loops_own(uintptr_t site, int fd)
 {
     struct thread *t = &thread_self;
-    if (t->in_vfork || python_active())
+    if (t->in_vfork || !t->slot || python_active())
         return false;
-    for (int i = 0; i < TRACE_SITES && t->turns[i].pc; i++) {
-        struct turn *turn = &t->turns[i];
+    struct turn *turn = t->slot->thread.turns;
+    for (int i = 0; i < TRACE_SITES && turn->pc; i++, turn++) {
         if (turn->pc != site || turn->epoll >= 0)
             continue;
         if (turn->habit > -HABIT_MAX)
@@ -118,7 +119,7 @@ static void turn_record(struct thread *t, const struct turn *turn, uint64_t end_
 static uint32_t site_wait(struct thread *t, const struct wait *w, uint64_t now)
 {
     int i = site_find(t, w->site, w->epoll);
-    struct turn *turn = &t->turns[i];
+    struct turn *turn = &t->slot->thread.turns[i];
     struct trace_site *site = &t->slot->data->sites[i];
     uint32_t serving = serving_turn(t, w->begin_ns);
     if (!site->endpoint) {
@@ -150,7 +151,7 @@ static uint32_t site_wait(struct thread *t, const struct wait *w, uint64_t now)
 /* Where the next turn begins; after the wait itself has been added to the thread's totals. */
 static void site_leave(struct thread *t, const struct wait *w, uint64_t now)
 {
-    struct turn *turn = &t->turns[site_find(t, w->site, w->epoll)];
+    struct turn *turn = &t->slot->thread.turns[site_find(t, w->site, w->epoll)];
     turn->end_ns = now;
     turn->blocked_ns = t->blocked_ns;
     turn->waits = t->waits;
@@ -180,7 +181,7 @@ static bool call_sends(uint16_t call)
 /* The thread's counter, mostly the one that was used last for this call. */
 static struct trace_counter *recent_counter(struct thread *t, uint16_t call, uint16_t flags, uint32_t endpoint)
 {
-    struct trace_counter **recent = &t->recent[call % THREAD_RECENT];
+    struct trace_counter **recent = &t->slot->thread.recent[call % SLOT_RECENT];
     struct trace_counter *c = *recent;
     if (likely(c && c->call == call && c->endpoint == endpoint && c->flags == flags))
         return c;
@@ -307,15 +308,13 @@ void wait_end_drawn(const struct wait *w, bool chosen_before)
 }
 
 /* The counter of a call that did not wait. */
-static NOINLINE struct trace_counter *recent_find(struct thread *t, enum call_number call, uint16_t flags,
-                                                  uint32_t endpoint)
+static struct trace_counter *none_find(struct thread *t, enum call_number call, uint16_t flags, uint32_t endpoint)
 {
-    uint64_t now = clock_now();
-    if (!t->slot && !thread_prepare(t, now))
+    if (unlikely(!t->slot) && !thread_prepare(t, clock_now()))
         return NULL;
     struct trace_counter *c = recent_counter(t, (uint16_t)call, flags, endpoint);
-    if (c && !c->count)
-        c->first_ns = c->last_ns = now;
+    if (unlikely(c && !c->count))
+        c->first_ns = c->last_ns = clock_now();
     return c;
 }
 
@@ -328,39 +327,20 @@ static void count_none(struct trace_counter *c, long result)
     store_release(&c->count, c->count + 1);
 }
 
-static NOINLINE void wait_none_find(enum call_number call, int fd, long result)
+HOT struct trace_counter *wait_none(enum call_number call, int fd, long result)
 {
     struct thread *t = &thread_self;
     if (!recorder_on() || t->in_vfork || thread_mark_holds(t, t->composite, FRAME_ADDRESS))
-        return;
+        return NULL;
     if (!thread_enter(t, FRAME_ADDRESS)) {
         writer_lose(&recorder.writer, TRACE_LOST_NESTED, 1);
-        return;
+        return NULL;
     }
-    struct trace_counter *c = recent_find(t, call, fd_wait_flags(fd), fd_endpoint(fd, false));
+    struct trace_counter *c = none_find(t, call, fd_wait_flags(fd), fd_endpoint(fd, false));
     if (c)
         count_none(c, result);
     thread_leave(t);
-}
-
-/* This costs every send and receive that did not wait, so the usual case, the same counter as last time, is decided by
- * comparisons alone. */
-HOT void wait_none(enum call_number call, int fd, long result)
-{
-    struct thread *t = &thread_self;
-    struct trace_counter *c = t->recent[(unsigned)call % THREAD_RECENT];
-    const struct fd_entry *e = fd_entry_at(fd);
-    uint16_t flags = likely(e != NULL) ? load_relaxed(&e->flags) : 0;
-    uint16_t side = flags & FD_SERVER ? WAIT_SERVER_SIDE : 0;
-    if (unlikely(!recorder_on() || !c || !(flags & FD_KNOWN) || c->call != call || c->endpoint != e->endpoint ||
-                 c->flags != side || t->busy || t->composite || t->in_vfork)) {
-        wait_none_find(call, fd, result);
-        return;
-    }
-    t->busy = FRAME_ADDRESS;
-    signal_fence();
-    count_none(c, result);
-    thread_leave(t);
+    return c;
 }
 
 void wait_end_until(enum call_number call, int fd, uint64_t begin_ns, uint64_t end_ns, long result, uint64_t bytes)

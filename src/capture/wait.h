@@ -62,8 +62,8 @@ void wait_end_drawn(const struct wait *w, bool chosen);
 
 /* A call on one descriptor: result < 0 failed with errno, else the number of bytes. */
 void wait_end_fd(enum call_number call, int fd, uint64_t begin_ns, long result);
-/* A call that was answered at once: counted, without time. */
-void wait_none(enum call_number call, int fd, long result);
+/* A call that was answered at once: counted, without time. The counter that it was counted by; NULL: it was not. */
+struct trace_counter *wait_none(enum call_number call, int fd, long result);
 /* wait_end_fd where the result is not the number of bytes. */
 void wait_end_bytes(enum call_number call, int fd, uint64_t begin_ns, long result, uint64_t bytes);
 /* wait_end_bytes for a call that ended at `end_ns`. */

@@ -31,18 +31,14 @@ class Redises(Case):
     def tearDownClass(cls):
         cls.redis.stop()
 
-    def ask(self, way, count, address=None, port=None, missing=0.0, **settings):
-        """Runs redis_asks.py recorded; what was recorded is what the server says, but for a share of `missing`."""
+    def ask(self, way, count, address=None, port=None, **settings):
+        """Runs redis_asks.py recorded; what was recorded is what the server says."""
         port = port or self.redis.port
         run(["redis-cli", "-p", port, "config", "resetstat"])
         with Recording([PYTHON, ASKS, way, address or port, count], **settings) as r:
             self.assertEqual(r.process.wait(), 0, r.process.output())
         spoken = Spoken(r.directory)
-        found, wanted = spoken.counts(), commandstats(port)
-        if not missing:
-            self.assertEqual(found, wanted)
-        for verb, (calls, _) in wanted.items():
-            self.assertTrue(calls * (1 - missing) <= found[verb][0] <= calls * (1 + missing), (verb, found, wanted))
+        self.assertEqual(spoken.counts(), commandstats(port))
         return spoken
 
     def test_one_at_a_time(self):
@@ -56,9 +52,9 @@ class Redises(Case):
         self.assertEqual(self.ask("pipelined", 20000).counts()["LPUSH"], (4000, 4000))
 
     def test_threads(self):
-        """One sends while another receives, on one connection: what comes while the other is at work on it for long (it lost its CPU
-        just then) is a gap, and which answer is whose is not known until nothing is in flight."""
-        self.ask("threads", 3000, missing=0.02)
+        """One sends while another receives, on one connection. Either may lose its CPU while it is at work on what is said."""
+        spoken = self.ask("threads", 10000)
+        self.assertEqual(sum(1 for e in spoken.events("request") if e["flags"] & GIVEN_UP), 0)
 
     def test_scattered(self):
         self.ask("scattered", 200)

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A protocol for tests, in the place of redis: lines of a client ("@VERB key flags", flags in hexadecimal) and of a
- * server ("!" and a status, "!-" and one for failures). Chunks are whole lines. Gaps are counted.
+ * server ("!" and a status, "!-" and one for failures). Chunks are whole lines. Gaps are counted. Of "SLOW" the parser
+ * does not come back for two milliseconds, as if it had lost its processor.
  */
 #ifndef CPROBE_TESTS_SPOKEN_H
 #define CPROBE_TESTS_SPOKEN_H
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "wire/parser.h"
 
@@ -34,6 +36,8 @@ static void spoken_line(struct spoken *s, enum wire_side from, const char *line,
     char verb[32] = "", key[32] = "";
     sscanf(line + 1, "%31s %31s %x", verb, key, &m.flags);
     m.text = m.status = "";
+    if (strcmp(verb, "SLOW") == 0)
+        usleep(2000);
     if (from == WIRE_CLIENT) {
         m.kind = strcmp(verb, "STARTTLS") ? WIRE_REQUEST : WIRE_UPGRADE;
         m.sequence = m.flags & WIRE_NO_REPLY ? s->asked : s->asked++;

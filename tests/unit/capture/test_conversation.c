@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What becomes of a conversation: counters, requests, keys, what a thread serves; its lock and its end. Times are the
  * test's own. */
+#include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -357,8 +359,8 @@ static void what_is_not_understood_is_given_up(void **state)
     recording_close(recording_end());
 }
 
-/* A handler that interrupted the recorder on this thread. */
-static void bytes_in_a_handler_are_a_gap(void **state)
+/* A handler that interrupted the recorder on this thread leaves what it has to it. */
+static void bytes_in_a_handler(void **state)
 {
     (void)state;
     begin(8);
@@ -367,14 +369,94 @@ static void bytes_in_a_handler_are_a_gap(void **state)
     assert_true(thread_enter(&thread_self, FRAME_ADDRESS));
     assert_true(say(id, true, "@SET k\n"));
     thread_leave(&thread_self);
+    now += 5 * MS;
+    assert_true(say(id, false, "!ok\n"));
+    exchange(id, "@GET k\n", 1, "!ok\n");
+    struct trace *t = recording_end();
+    assert_int_equal(counter_of(t, "GET")->count, 2);
+    assert_int_equal(counter_of(t, "SET")->count, 1);
+    assert_int_equal(counter_of(t, "SET")->failed, 0);
+    assert_int_equal(counter_of(t, "SET")->total_ns, 5 * MS);
     assert_int_equal(spoken_gaps[WIRE_CLIENT], 0);
+    recording_close(t);
+}
+
+/* What nobody could keep. */
+static void bytes_beyond_all_room_are_a_gap(void **state)
+{
+    static char much[300000];
+    (void)state;
+    begin(8);
+    uint32_t id = conversation_open(peer, 0);
+    exchange(id, "@GET k\n", 1, "!ok\n");
+    assert_true(thread_enter(&thread_self, FRAME_ADDRESS));
+    assert_true(conversation_feed(id, true, &(struct iovec){much, sizeof(much)}, 1, sizeof(much), now));
+    thread_leave(&thread_self);
     exchange(id, "@GET k\n", 1, "!ok\n");
     assert_int_equal(spoken_gaps[WIRE_CLIENT], 1);
-    assert_int_equal(spoken_lost[WIRE_CLIENT], 7);
+    assert_int_equal(spoken_lost[WIRE_CLIENT], sizeof(much));
     conversation_gap(id, false, 100);
     assert_int_equal(spoken_lost[WIRE_SERVER], 100);
     struct trace *t = recording_end();
     assert_int_equal(counter_of(t, "GET")->count, 2);
+    recording_close(t);
+}
+
+/* ---- a sender and a receiver on one connection ------------------------------------------------------------------- */
+
+enum { TALKED = 4000 };
+static uint32_t talk_id, talk_sent;
+
+/* Each is fed before it is sent, i.e. before it can be answered. */
+static void *talk_send(void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < TALKED; i++) {
+        const char *text = i % 100 == 50 ? "@SLOW k\n" : "@SET k\n";
+        assert_true(conversation_sending(talk_id, &(struct iovec){(void *)text, strlen(text)}, 1, strlen(text)));
+        conversation_sent(talk_id, strlen(text), strlen(text));
+        store_release(&talk_sent, (uint32_t)i + 1);
+    }
+    return NULL;
+}
+
+static void sum_of(struct trace *t, const char *verb, uint64_t *count, uint64_t *failed)
+{
+    uint32_t id = operation_of(t, verb);
+    for (size_t i = 0; i < trace_thread_count(t); i++) {
+        const struct trace_thread *thread = trace_thread_at(t, i);
+        for (size_t k = 0; k < thread->counter_count; k++)
+            if (thread->counters[k].call == CALL_request && thread->counters[k].endpoint == id) {
+                *count += thread->counters[k].count;
+                *failed += thread->counters[k].failed;
+            }
+    }
+}
+
+/* Nobody waits for the one that is at work for long, and nothing is missed. */
+static void sender_and_receiver(void **state)
+{
+    uint64_t set = 0, slow = 0, failed = 0;
+    pthread_t sender;
+    (void)state;
+    begin(8);
+    talk_id = conversation_open(peer, 0);
+    exchange(talk_id, "@GET k\n", 1, "!ok\n");
+    assert_int_equal(pthread_create(&sender, NULL, talk_send, NULL), 0);
+    for (uint32_t answered = 0; answered < TALKED; answered++) {
+        while (load_acquire(&talk_sent) <= answered)
+            sched_yield();
+        assert_true(conversation_received(talk_id, "!ok\n", 4));
+    }
+    pthread_join(sender, NULL);
+    conversation_release(talk_id);
+    assert_int_equal(spoken_gaps[WIRE_CLIENT] + spoken_gaps[WIRE_SERVER], 0);
+    struct trace *t = recording_end();
+    sum_of(t, "SET", &set, &failed);
+    sum_of(t, "SLOW", &slow, &failed);
+    assert_int_equal(slow, TALKED / 100);
+    assert_int_equal(set, TALKED - TALKED / 100);
+    assert_int_equal(failed, 0);
     recording_close(t);
 }
 
@@ -528,7 +610,9 @@ int main(void)
         cmocka_unit_test(without_an_answer),
         cmocka_unit_test(places_are_reused),
         cmocka_unit_test(what_is_not_understood_is_given_up),
-        cmocka_unit_test(bytes_in_a_handler_are_a_gap),
+        cmocka_unit_test(bytes_in_a_handler),
+        cmocka_unit_test(bytes_beyond_all_room_are_a_gap),
+        cmocka_unit_test(sender_and_receiver),
         cmocka_unit_test(sends_that_fall_short),
         cmocka_unit_test(serving),
         cmocka_unit_test(serving_a_pipeline),
