@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is watched: heap blocks of interesting sites (heap.h), variables of the program, and regions that the program
+ * names itself (cprobe.h). A bounded table; what does not fit is not watched.
+ *
+ * A range is known by its number, which is never given again within a process (but see WATCH_USES): memory that is freed
+ * and allocated again becomes another range. Whoever keeps a range asks watchlist_current before he believes it.
+ *
+ * Lock-free; any thread; async-signal-safe, unless said otherwise. Keeps errno.
+ */
+#ifndef CPROBE_CAPTURE_WATCHLIST_H
+#define CPROBE_CAPTURE_WATCHLIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+#define WATCH_SLOTS 4096u /* ranges at once */
+#define WATCH_SLOT_BITS 12
+#define WATCH_USES (1u << (32 - WATCH_SLOT_BITS)) /* uses of one slot after which numbers repeat */
+#define WATCH_SIZE_MAX (1u << 30)                 /* bytes of a range; longer ones are cut */
+
+enum watch_kind { WATCH_BLOCK = 1, WATCH_GLOBAL = 2, WATCH_REGION = 3 };
+
+struct watch_range {
+    uintptr_t start;
+    uint32_t size;       /* bytes */
+    uint32_t generation; /* of this slot's use: grows with every range that had it */
+    uint32_t number;     /* event_watched.id; never 0 */
+    uint32_t site;       /* WATCH_BLOCK: number of the site that allocated it (heap.h), else 0 */
+    uint8_t kind;        /* enum watch_kind */
+};
+
+/* What was learned of a range by looking at it. */
+enum watch_feedback {
+    WATCH_BORING = 0,  /* nobody touched it while it was looked at, or one thread only */
+    WATCH_WRITTEN = 1, /* it was written */
+    WATCH_SHARED = 2,  /* more than one thread touches it, and it is written */
+};
+
+/* A range drawn at random in proportion to its priority: shared ones first, then those never looked at, boring ones
+   last but not never. False: none. random: any 64 random bits. */
+bool watchlist_pick(uint64_t random, struct watch_range *out);
+
+/* The range that contains `address` now. Slow (some microseconds): for those who do not know which one they look at. */
+bool watchlist_find(uintptr_t address, struct watch_range *out);
+
+/* Whether the range is still the same use of its memory. */
+bool watchlist_current(const struct watch_range *range);
+
+/* Raises or lowers the priority of a range; one that is gone is left alone. */
+void watchlist_feedback(uint32_t number, enum watch_feedback feedback);
+
+/* Writes the range's WATCHED event, once, when there is something to say of it. Returns its number, 0: it is gone or there
+   was no room. The thread has entered the recorder. */
+uint32_t watchlist_announce(const struct watch_range *range);
+
+/*
+ * Set by whoever keeps breakpoints; NULL: nobody. Called without a lock, on any thread, in any hook.
+ * leaving: the memory [start, start + size) is about to be freed or forgotten: nothing may be armed in it afterwards.
+ * first: from now on something is watched and there is, or is about to be, more than one thread; once in a process. It
+ * may come right before the first pthread_create, on the creating thread.
+ */
+extern HIDDEN void (*watchlist_leaving)(uintptr_t start, uint32_t size);
+extern HIDDEN void (*watchlist_first)(void);
+
+/* ---- for those who find what is to be watched ---- */
+
+/*
+ * Enters a range; returns its number, 0: no room. name: bytes that stay where they are as long as the range (a symbol of
+ * a loaded object, a region's copy), or NULL. site, stack, tid: as in the event; stack belongs to the trace of this
+ * process.
+ */
+struct watch_new {
+    uintptr_t start;
+    size_t size;
+    enum watch_kind kind;
+    uint32_t site;
+    const char *name;
+};
+uint32_t watchlist_add(const struct watch_new *new_range);
+
+/* The range is no more: calls watchlist_leaving first. `number` 0 or gone: nothing. */
+void watchlist_remove(uint32_t number);
+
+/* A copy of the range; false: it is gone. */
+bool watchlist_get(uint32_t number, struct watch_range *out);
+
+/* The ranges that lie in [start, end) are gone: an object was unloaded. */
+void watchlist_unloaded(uintptr_t start, uintptr_t end);
+
+/* How many ranges there are. */
+uint32_t watchlist_count(void);
+
+/* Before a thread is created. */
+void watchlist_threads_begin(void);
+
+/* In the child after fork: what was announced was so in the parent's trace. */
+void watchlist_forked(void);
+
+#endif
