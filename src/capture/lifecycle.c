@@ -8,6 +8,7 @@
 #include "base/sys.h"
 #include "capture/conversation.h"
 #include "capture/fdtable.h"
+#include "capture/heap.h"
 #include "capture/modules.h"
 #include "capture/put.h"
 #include "capture/real.h"
@@ -55,6 +56,7 @@ __attribute__((constructor(101))) static void start(void)
         recorder.thread_key = (int)key;
     pthread_atfork(NULL, NULL, fork_child);
     modules_init();
+    heap_init();
 }
 
 /* The run's closing line, once: by its first process. */

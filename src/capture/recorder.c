@@ -13,6 +13,7 @@
 
 #include "capture/conversation.h"
 #include "capture/endpoint.h"
+#include "capture/heap.h"
 #include "capture/lock.h"
 #include "capture/operation.h"
 #include "capture/put.h"
@@ -178,6 +179,7 @@ void recorder_forked(void)
     thread_forked(t);
     lock_forked();
     slots_forked();
+    heap_forked();
     int r = !parent.header || parent.frozen ? -ESHUTDOWN : create_trace(&recorder.writer);
     if (r < 0) {
         recorder.started = false; /* nothing to record into: stay shut */

@@ -3,8 +3,8 @@
  * What is watched: heap blocks of interesting sites (heap.h), variables of the program, and regions that the program
  * names itself (cprobe.h). A bounded table; what does not fit is not watched.
  *
- * A range is known by its number, which is never given again within a process (but see WATCH_USES): memory that is freed
- * and allocated again becomes another range. Whoever keeps a range asks watchlist_current before he believes it.
+ * A range is known by its number, which is never given again within a process (but see WATCH_USES): memory that is
+ * freed and allocated again becomes another range. Whoever keeps a range asks watchlist_current before he believes it.
  *
  * Lock-free; any thread; async-signal-safe, unless said otherwise. Keeps errno.
  */
@@ -16,13 +16,12 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "trace/format.h"
 
 #define WATCH_SLOTS 4096u /* ranges at once */
 #define WATCH_SLOT_BITS 12
 #define WATCH_USES (1u << (32 - WATCH_SLOT_BITS)) /* uses of one slot after which numbers repeat */
 #define WATCH_SIZE_MAX (1u << 30)                 /* bytes of a range; longer ones are cut */
-
-enum watch_kind { WATCH_BLOCK = 1, WATCH_GLOBAL = 2, WATCH_REGION = 3 };
 
 struct watch_range {
     uintptr_t start;
@@ -53,12 +52,13 @@ bool watchlist_current(const struct watch_range *range);
 /* Raises or lowers the priority of a range; one that is gone is left alone. */
 void watchlist_feedback(uint32_t number, enum watch_feedback feedback);
 
-/* Writes the range's WATCHED event, once, when there is something to say of it. Returns its number, 0: it is gone or there
-   was no room. The thread has entered the recorder. */
+/* Writes the range's WATCHED event, once, when there is something to say of it. Returns its number, 0: it is gone or
+   there was no room. */
 uint32_t watchlist_announce(const struct watch_range *range);
 
 /*
- * Set by whoever keeps breakpoints; NULL: nobody. Called without a lock, on any thread, in any hook.
+ * Set by whoever keeps breakpoints; NULL: nobody. Called without a lock, on any thread, in any hook, also
+ * where the thread has entered the recorder.
  * leaving: the memory [start, start + size) is about to be freed or forgotten: nothing may be armed in it afterwards.
  * first: from now on something is watched and there is, or is about to be, more than one thread; once in a process. It
  * may come right before the first pthread_create, on the creating thread.
@@ -68,22 +68,22 @@ extern HIDDEN void (*watchlist_first)(void);
 
 /* ---- for those who find what is to be watched ---- */
 
-/*
- * Enters a range; returns its number, 0: no room. name: bytes that stay where they are as long as the range (a symbol of
- * a loaded object, a region's copy), or NULL. site, stack, tid: as in the event; stack belongs to the trace of this
- * process.
- */
 struct watch_new {
     uintptr_t start;
-    size_t size;
+    size_t size; /* bytes; 0 is refused */
     enum watch_kind kind;
     uint32_t site;
-    const char *name;
+    uint32_t stack; /* where it was allocated or named, in the trace of this process; 0: not known */
+    uint32_t tid;
+    const char *name; /* copied, cut to WATCH_NAME_MAX bytes; NULL: none */
 };
+#define WATCH_NAME_MAX 47u
+
+/* Enters a range; returns its number, 0: no room. */
 uint32_t watchlist_add(const struct watch_new *new_range);
 
-/* The range is no more: calls watchlist_leaving first. `number` 0 or gone: nothing. */
-void watchlist_remove(uint32_t number);
+/* The range is no more: calls watchlist_leaving. False: it was gone already, or somebody else just did this. */
+bool watchlist_remove(uint32_t number);
 
 /* A copy of the range; false: it is gone. */
 bool watchlist_get(uint32_t number, struct watch_range *out);
@@ -94,7 +94,7 @@ void watchlist_unloaded(uintptr_t start, uintptr_t end);
 /* How many ranges there are. */
 uint32_t watchlist_count(void);
 
-/* Before a thread is created. */
+/* From now on there is more than one thread: watchlist_first is called as soon as there is something to watch. */
 void watchlist_threads_begin(void);
 
 /* In the child after fork: what was announced was so in the parent's trace. */

@@ -232,6 +232,19 @@ enum misuse {
     MISUSE_UNLOCKED_FREE = 6,   /* unlocked although nobody held it */
 };
 
+/* event_watched.kind */
+enum watch_kind {
+    WATCH_BLOCK = 1,  /* of the heap */
+    WATCH_GLOBAL = 2, /* a variable of the program */
+    WATCH_REGION = 3, /* named by the program itself (cprobe.h) */
+};
+
+/* event_lifecycle.kind: how the later thread ended the block's life */
+enum lifecycle {
+    LIFECYCLE_FREED = 1,
+    LIFECYCLE_RESIZED = 2,
+};
+
 /* event_connect.flags */
 #define CONNECT_PENDING 0x0001  /* the program did not wait for it: it was made in non-blocking mode */
 #define CONNECT_GIVEN_UP 0x0002 /* closed before it had succeeded or failed */
