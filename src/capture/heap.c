@@ -101,13 +101,14 @@ static bool block_leave(uint32_t number, struct watch_range *was)
     return true;
 }
 
-static void block_enter(uint32_t site_number, void *block, size_t size)
+/* Returns its number; 0: not watched. */
+static uint32_t block_enter(uint32_t site_number, void *block, size_t size)
 {
     struct heap_thread *h = &heap_self;
     struct site *s = &sites[site_number - 1];
     uint32_t *word = heap_word(block), free = 0;
     if (!cas_acq_rel(word, &free, heap_tag(block)))
-        return;
+        return 0;
     store_relaxed(&numbers[word - heap_filter], 0);
     if (!h->tid)
         h->tid = (uint32_t)sys_gettid();
@@ -121,10 +122,19 @@ static void block_enter(uint32_t site_number, void *block, size_t size)
     if (!number) {
         add_relaxed(&s->live, -1u);
         store_relaxed(word, 0);
-        return;
+        return 0;
     }
     store_release(&numbers[word - heap_filter], number);
     store_relaxed(&s->numbers[add_relaxed(&s->next, 1) % SITE_BLOCKS], number);
+    return number;
+}
+
+/* A site's first block is told of, so that the trace says what was watched. */
+static void site_announce(uint32_t number)
+{
+    struct watch_range range;
+    if (!writer_log_scarce(&recorder.writer) && watchlist_get(number, &range))
+        watchlist_announce(&range);
 }
 
 static void site_stack(struct site *s, struct thread *t)
@@ -192,7 +202,9 @@ static bool place_look(struct thread *t, struct place *p, void *block, size_t si
     if (at < 0 || !site_makes_room(&sites[at], due) || !period_has_room())
         return false;
     site_stack(&sites[at], t);
-    block_enter((uint32_t)at + 1, block, size);
+    uint32_t number = block_enter((uint32_t)at + 1, block, size);
+    if (fresh)
+        site_announce(number);
     return !heap_bytes;
 }
 

@@ -104,7 +104,7 @@ static void symbol_take(const struct symtab_symbol *s, void *context)
         return;
     }
     uintptr_t start = s->start - o->module->start;
-    if (o->count < RANGES_MAX && start + s->size <= UINT32_MAX && patterns_function(wanted, s->name))
+    if (o->ranges && o->count < RANGES_MAX && start + s->size <= UINT32_MAX && patterns_function(wanted, s->name))
         o->ranges[o->count++] = (struct range){(uint32_t)start, (uint32_t)(start + s->size)};
 }
 
