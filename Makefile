@@ -241,9 +241,10 @@ fuzz: $(FUZZ_TARGETS)
 	done
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/cprobe
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/cprobe $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(O)/cprobe $(DESTDIR)$(PREFIX)/bin/cprobe
 	install -m 644 $(O)/libcprobe.so $(DESTDIR)$(PREFIX)/lib/cprobe/libcprobe.so
+	install -m 644 src/capture/cprobe.h $(DESTDIR)$(PREFIX)/include/cprobe.h
 
 clean:
 	$(Q)rm -rf $(O)

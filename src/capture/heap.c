@@ -94,10 +94,15 @@ static bool period_has_room(void)
 
 static bool block_leave(uint32_t number, struct watch_range *was)
 {
-    if (!watchlist_get(number, was) || was->kind != WATCH_BLOCK || !watchlist_remove(number))
+    if (!watchlist_get(number, was) || !watchlist_remove(number))
         return false;
-    store_relaxed(heap_word((const void *)was->start), 0); /* whose it was: nobody else may have entered another one */
-    add_relaxed(&sites[was->site - 1].live, -1u);
+    uint32_t *word = heap_word((const void *)was->start);
+    if (load_relaxed(&numbers[word - heap_filter]) == number) { /* else a region that found it taken */
+        store_relaxed(&numbers[word - heap_filter], 0);
+        store_release(word, 0);
+    }
+    if (was->site)
+        add_relaxed(&sites[was->site - 1].live, -1u);
     return true;
 }
 
@@ -251,8 +256,25 @@ bool heap_leaving(void *block, struct watch_range *was)
 
 void heap_resized(const struct watch_range *was, void *block, size_t size)
 {
-    if (size)
+    if (size && was->site)
         block_enter(was->site, block, size);
+}
+
+void heap_watch(const struct watch_range *region)
+{
+    void *block = (void *)region->start;
+    uint32_t *word = heap_word(block), free = 0;
+    struct watch_range was;
+    if (heap_watched(block))
+        heap_leaving(block, &was); /* as a block of its site */
+    if (cas_acq_rel(word, &free, heap_tag(block)))
+        store_release(&numbers[word - heap_filter], region->number);
+}
+
+bool heap_unwatch(uint32_t number)
+{
+    struct watch_range was;
+    return block_leave(number, &was);
 }
 
 bool heap_reserve(const void *block)

@@ -89,6 +89,11 @@ COLD void heap_resized(const struct watch_range *was, void *block, size_t size);
 /* Takes the word of a block that is not to be freed (hook_malloc.c's arena) for good. False: it is taken. */
 bool heap_reserve(const void *block);
 
+/* A region that may be a block of the heap: it is unwatched when that is freed. heap_unwatch: not watched any more;
+   false: it was not. */
+void heap_watch(const struct watch_range *region);
+bool heap_unwatch(uint32_t number);
+
 /* At start, once recording has begun: reads the settings. */
 void heap_init(void);
 

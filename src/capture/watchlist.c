@@ -173,6 +173,16 @@ bool watchlist_find(uintptr_t address, struct watch_range *out)
     return false;
 }
 
+uint32_t watchlist_region(uintptr_t start)
+{
+    struct watch_range range;
+    for (uint32_t slot = 0; slot < WATCH_SLOTS; slot++)
+        if (load_relaxed(&slots[slot].start) == start && slot_read(slot, &range) && range.start == start &&
+            range.kind == WATCH_REGION)
+            return range.number;
+    return 0;
+}
+
 uint32_t watchlist_count(void)
 {
     uint32_t count = 0;

@@ -88,7 +88,10 @@ bool watchlist_remove(uint32_t number);
 /* A copy of the range; false: it is gone. */
 bool watchlist_get(uint32_t number, struct watch_range *out);
 
-/* The ranges that lie in [start, end) are gone: an object was unloaded. */
+/* The number of the region (WATCH_REGION) that begins at `start`; 0: none. */
+uint32_t watchlist_region(uintptr_t start);
+
+/* The variables that lie in [start, end) are gone: an object was unloaded. */
 void watchlist_unloaded(uintptr_t start, uintptr_t end);
 
 /* How many ranges there are. */
