@@ -4,6 +4,7 @@
 #include "capture/heap.h"
 #include "capture/lock.h"
 #include "capture/slots.h"
+#include "capture/watcher.h"
 
 #define STARTS 1024
 
@@ -61,6 +62,8 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
     int error = REAL(pthread_create)(thread, attributes, start_thread, s);
     if (error)
         store_release(&s->taken, 0);
+    else
+        watcher_news();
     return error;
 }
 

@@ -16,6 +16,7 @@
 #include "capture/summary.h"
 #include "capture/terminal.h"
 #include "capture/thread.h"
+#include "capture/watcher.h"
 
 /* What children must agree on: the directory, absolute, and who prints the closing line. */
 static void export_settings(void)
@@ -56,6 +57,7 @@ __attribute__((constructor(101))) static void start(void)
         recorder.thread_key = (int)key;
     pthread_atfork(NULL, NULL, fork_child);
     modules_init();
+    watcher_init();
     heap_init();
 }
 

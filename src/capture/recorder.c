@@ -21,6 +21,7 @@
 #include "capture/slots.h"
 #include "capture/terminal.h"
 #include "capture/thread.h"
+#include "capture/watcher.h"
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18 /* Linux 4.14, madvise(2) */
@@ -180,6 +181,7 @@ void recorder_forked(void)
     lock_forked();
     slots_forked();
     heap_forked();
+    watcher_forked();
     int r = !parent.header || parent.frozen ? -ESHUTDOWN : create_trace(&recorder.writer);
     if (r < 0) {
         recorder.started = false; /* nothing to record into: stay shut */
