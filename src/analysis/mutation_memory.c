@@ -43,9 +43,10 @@ const char *memory_words(struct model *model, const struct model_process *proces
     if (!m)
         return "memory";
     if (m->event.kind == WATCH_BLOCK) {
-        const char *place = stack_words(allocation(model, m), process, model->arena);
-        return arena_format(model->arena, "a block of %" PRIu32 " bytes%s%s", m->event.size, place ? " of " : "",
-                            place ? place : "");
+        const struct stack *stack = allocation(model, m);
+        const struct place place = place_of(stack, process->program);
+        const struct frame *frame = place.user ? place.user : place.driver;
+        return frame ? arena_format(model->arena, "a block of %s", words_function(frame, model->arena)) : "a block";
     }
     return arena_format(model->arena, "%s %s", m->event.kind == WATCH_GLOBAL ? "variable" : "region",
                         m->name[0] ? m->name : "without a name");

@@ -22,8 +22,8 @@ void memory_list_add(struct memory_list *l, const struct model_process *process,
 const struct memory *memory_list_find(const struct memory_list *l, const struct model_process *process, uint32_t id);
 void memory_list_free(struct memory_list *l);
 
-/* "a block of 64 bytes of lru_cache_new (cache.c:35)", "variable hits", "region routing table"; "memory" for NULL. The
-   same for all blocks of one place and size. */
+/* "a block of lru_cache_new", "variable hits", "region routing table"; "memory" for NULL. The same for all blocks of
+   one place. */
 const char *memory_words(struct model *model, const struct model_process *process, const struct memory *memory);
 /* Size, where in it, of what kind. */
 void memory_evidence(struct model *model, const struct memory *memory, const struct event_conflict *event,

@@ -101,18 +101,17 @@ static const char *title_of(struct model *model, const struct seen *s)
 {
     const struct event_conflict *e = &s->event;
     const char *first = place_words(model, s, e->first_stack), *second = place_words(model, s, e->second_stack);
+    bool same = strcmp(first, second) == 0;
     switch (s->confidence) {
     case CONFIRMED:
-        return arena_format(
-            model->arena, "%s is changed by several threads with no lock in common: what %s had stored was overwritten",
-            s->memory, second);
+        return arena_format(model->arena, "%s is changed by several threads without a lock: an update in %s was lost",
+                            s->memory, second);
     case LIKELY:
-        return arena_format(model->arena, "%s is written by two threads at once with no lock in common, in %s%s%s",
-                            s->memory, first, strcmp(first, second) == 0 ? "" : " and ",
-                            strcmp(first, second) == 0 ? "" : second);
+        return arena_format(model->arena, "%s is written by two threads at once without a lock, in %s%s%s", s->memory,
+                            first, same ? "" : " and ", same ? "" : second);
     default:
-        return arena_format(model->arena, "%s is read while another thread writes it, with no lock in common",
-                            s->memory);
+        return arena_format(model->arena, "%s is read in %s while another thread writes it, without a lock", s->memory,
+                            e->first_kind & CONFLICT_WRITES ? second : first);
     }
 }
 
@@ -137,17 +136,25 @@ static void add_values(struct model *model, const struct seen *s, struct finding
         evidence_text(f, "value_that_overwrote_it", value_words(model, e->third_value));
 }
 
-static void add_stacks(struct model *model, const struct seen *s, struct finding *f)
+static void add_stack(struct model *model, const struct seen *s, struct finding *f, const char *key, uint32_t tid,
+                      uint32_t stack, const char *does)
+{
+    const char *role = arena_format(model->arena, "thread %u %s", tid, does);
+    finding_stack_add(f, role, stack_of(model, s, stack), 1, 0, model->arena);
+    evidence_text(f, key, arena_format(model->arena, "%s, in %s", role, place_words(model, s, stack)));
+}
+
+static void add_sides(struct model *model, const struct seen *s, struct finding *f)
 {
     const struct event_conflict *e = &s->event;
-    finding_stack_add(f, arena_format(model->arena, "thread %u %s", e->first_tid, access_words(e->first_kind)),
-                      stack_of(model, s, e->first_stack), 1, 0, model->arena);
-    finding_stack_add(f,
-                      arena_format(model->arena, "thread %u %s meanwhile", e->second_tid, access_words(e->second_kind)),
-                      stack_of(model, s, e->second_stack), 1, 0, model->arena);
+    add_stack(model, s, f, "first", e->first_tid, e->first_stack, access_words(e->first_kind));
+    add_stack(model, s, f, "second", e->second_tid, e->second_stack,
+              arena_format(model->arena, "%s meanwhile", access_words(e->second_kind)));
     if (e->third_stack)
-        finding_stack_add(f, arena_format(model->arena, "thread %u overwrites that", e->first_tid),
-                          stack_of(model, s, e->third_stack), 1, 0, model->arena);
+        add_stack(model, s, f, "third", e->first_tid, e->third_stack,
+                  "overwrites that with a value made of the old one");
+    evidence_text(f, "locks_first", locks_words(model, s->process, e->first_locks));
+    evidence_text(f, "locks_second", locks_words(model, s->process, e->second_locks));
 }
 
 static struct thread_info thread_of(const struct seen *s)
@@ -171,11 +178,9 @@ static void finding_make(struct mutation_native *m, struct model *model, const s
     f->title = title_of(model, s);
     f->remedy = remedy;
     evidence_text(f, "confidence", confidence_names[s->confidence]);
-    memory_evidence(model, memory, e, f);
+    add_sides(model, s, f);
     add_values(model, s, f);
-    evidence_text(f, "locks_first", locks_words(model, s->process, e->first_locks));
-    evidence_text(f, "locks_second", locks_words(model, s->process, e->second_locks));
-    add_stacks(model, s, f);
+    memory_evidence(model, memory, e, f);
     memory_stack(model, memory, f);
 }
 
