@@ -252,7 +252,7 @@ static void look(struct thread *t, void *block, size_t size, struct heap_place p
     uint32_t looks = load_relaxed(&p->looks) + 1, hash = p->place;
     store_relaxed(&p->looks, looks);
     bool stack = place_is_due(p, looks, due);
-    heap_self.looks -= stack ? LOOK_STACK : 1;
+    heap_self.looks -= stack && !load_relaxed(&p->named) ? LOOK_STACK : 1; /* named ones have a limit of their own */
     bool stays = stack && place_look(t, p, place, block, size, due);
     if (load_relaxed(&p->frame) && hash == place.hash)
         seen_wrapper(hash, p->frame); /* just found out */
