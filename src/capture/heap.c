@@ -33,6 +33,7 @@ struct place {
     uint32_t place; /* any: 0: free */
     uint32_t looks; /* any */
     uint32_t named; /* any: one of its stacks was interesting */
+    uint32_t frame; /* any: it is a wrapper, see heap_caller; 0: it is not */
 };
 
 struct site {
@@ -55,12 +56,18 @@ static struct {
 
 static void seen_enter(uint32_t place)
 {
-    store_relaxed(&heap_seen[place % HEAP_SEEN], place);
+    store_relaxed(&heap_seen[place % HEAP_SEEN], place & ~HEAP_FRAME_BITS);
+}
+
+/* This place is a wrapper. */
+static void seen_wrapper(uint32_t place, uint32_t frame)
+{
+    store_relaxed(&heap_seen[place % HEAP_SEEN], (place & ~HEAP_FRAME_BITS) | frame);
 }
 
 static void seen_leave(uint32_t place)
 {
-    if (load_relaxed(&heap_seen[place % HEAP_SEEN]) == place)
+    if (heap_difference(place) == 0)
         store_relaxed(&heap_seen[place % HEAP_SEEN], 0);
 }
 
@@ -171,7 +178,7 @@ static struct place *place_find(uint32_t place)
             return &places[at];
     }
     struct place *p = &places[place % PLACES]; /* full here: what stands here begins anew some time */
-    p->looks = p->named = 0;
+    p->looks = p->named = p->frame = 0;
     store_relaxed(&p->place, place);
     return p;
 }
@@ -186,20 +193,35 @@ static bool place_is_due(const struct place *p, uint32_t looks, bool due)
     return due && ((looks & (looks - 1)) == 0 || looks % 256 == 0);
 }
 
-static uint64_t judge(const struct thread *t)
+/* A function that calls malloc and has a small frame is taken for a wrapper: where its own return address lies. */
+static uint32_t frame_find(const struct thread *t, const uintptr_t *sp, const uint64_t *frames, size_t count)
+{
+    if (count < 2 || !thread_owns(t, (uintptr_t)(sp + HEAP_FRAME_MAX)))
+        return 0;
+    for (uint32_t i = 1; i <= HEAP_FRAME_MAX; i++)
+        if (sp[i] == frames[1])
+            return i;
+    return 0;
+}
+
+/* As sites_judge, of this thread's stack; what a new place is is found out on the way. */
+static uint64_t judge(const struct thread *t, struct place *p, struct heap_place place)
 {
     uint64_t frames[SITES_FRAMES];
     uint16_t flags = 0;
     if (!t->stack.high)
         return 0;
-    return sites_judge(frames, unwind_stack(&t->stack, NULL, frames, SITES_FRAMES, &flags));
+    size_t count = unwind_stack(&t->stack, NULL, frames, SITES_FRAMES, &flags);
+    if (p->place == place.hash && !p->frame)
+        store_relaxed(&p->frame, frame_find(t, place.sp, frames, count));
+    return sites_judge(frames, count);
 }
 
 /* False: from now on this place is let through until the next draw. */
-static bool place_look(struct thread *t, struct place *p, void *block, size_t size, bool due)
+static bool place_look(struct thread *t, struct place *p, struct heap_place place, void *block, size_t size, bool due)
 {
     bool fresh;
-    uint64_t hash = judge(t);
+    uint64_t hash = judge(t, p, place);
     if (!hash)
         return load_relaxed(&p->looks) < BORING_AFTER;
     store_relaxed(&p->named, 1);
@@ -213,20 +235,34 @@ static bool place_look(struct thread *t, struct place *p, void *block, size_t si
     return !heap_bytes;
 }
 
-static void look(struct thread *t, void *block, size_t size, uint32_t place, bool due)
+/* A wrapper's caller is the place. */
+static struct place *place_of(struct heap_place place)
 {
-    struct place *p = place_find(place);
-    uint32_t looks = load_relaxed(&p->looks) + 1;
-    store_relaxed(&p->looks, looks);
-    bool stack = place_is_due(p, looks, due);
-    heap_self.looks -= stack ? LOOK_STACK : 1;
-    if (stack && place_look(t, p, block, size, due))
-        seen_leave(place);
-    else
-        seen_enter(place);
+    struct place *p = place_find(place.hash);
+    uint32_t frame = load_relaxed(&p->frame);
+    if (!frame || p->place != place.hash)
+        return p;
+    seen_wrapper(place.hash, frame);
+    return place_find(heap_caller(place, frame));
 }
 
-void heap_allocated(void *block, size_t size, uint32_t place)
+static void look(struct thread *t, void *block, size_t size, struct heap_place place, bool due)
+{
+    struct place *p = place_of(place);
+    uint32_t looks = load_relaxed(&p->looks) + 1, hash = p->place;
+    store_relaxed(&p->looks, looks);
+    bool stack = place_is_due(p, looks, due);
+    heap_self.looks -= stack && !load_relaxed(&p->named) ? LOOK_STACK : 1; /* named ones have a limit of their own */
+    bool stays = stack && place_look(t, p, place, block, size, due);
+    if (load_relaxed(&p->frame) && hash == place.hash)
+        seen_wrapper(hash, p->frame); /* just found out */
+    else if (stays)
+        seen_leave(hash);
+    else
+        seen_enter(hash);
+}
+
+void heap_allocated(void *block, size_t size, struct heap_place place)
 {
     struct heap_thread *h = &heap_self;
     struct thread *t = &thread_self;
@@ -234,7 +270,7 @@ void heap_allocated(void *block, size_t size, uint32_t place)
     if (due)
         credit_draw(h);
     if (!load_relaxed(&heap.on) || !recorder_on()) {
-        seen_enter(place);
+        seen_enter(place.hash);
         return;
     }
     if (!block || !size || (!due && h->looks <= 0) || t->in_vfork || !thread_enter(t, FRAME_ADDRESS))

@@ -28,6 +28,9 @@
 
 #define HEAP_SEEN 4096u
 #define HEAP_FILTER 4096u
+#define HEAP_FRAME_MAX \
+    6u /* words of a wrapper's frame, its return address not counted, in the lower bits of heap_seen */
+#define HEAP_FRAME_BITS 15u
 
 struct heap_thread {
     int64_t credit; /* allocations, or with heap_bytes bytes, until the next look */
@@ -39,31 +42,59 @@ struct heap_thread {
 };
 
 extern HIDDEN TLS_INITIAL_EXEC struct heap_thread heap_self;
-extern HIDDEN uint32_t heap_seen[HEAP_SEEN];     /* any: places that are boring, or have had their share */
+/* any: hashes of places that are boring or have had their share, lower bits 0; or of a wrapper: then these say how many
+   words above the hook's stack pointer the wrapper's return address lies, and heap_caller is the place */
+extern HIDDEN uint32_t heap_seen[HEAP_SEEN];
 extern HIDDEN uint32_t heap_filter[HEAP_FILTER]; /* any: heap_tag of a watched block, 0: free */
 extern HIDDEN uint64_t heap_bytes;               /* all bits: credit counts bytes; 0: allocations */
 
+struct heap_place {
+    uint32_t hash;
+    const uintptr_t *sp;
+};
+
 /* Inlined into the hook itself: the stack pointer must be as deep below the caller's frame at each call. */
-static ALWAYS_INLINE uint32_t heap_place(uintptr_t pc)
+static ALWAYS_INLINE struct heap_place heap_place(uintptr_t pc)
 {
     uintptr_t sp, top;
     __asm__("mov %%rsp, %0\n\tmov %%fs:0, %1" : "=r"(sp), "=r"(top)); /* of the main thread: just as constant */
-    return (uint32_t)(((pc ^ (top - sp) << 32) * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
+    uintptr_t mixed = pc ^ (top - sp) << 32;
+    return (struct heap_place){(uint32_t)((mixed * UINT64_C(0x9E3779B97F4A7C15)) >> 32), (const uintptr_t *)sp};
+}
+
+/* The same place, called by way of a wrapper whose return address lies `frame` words up. */
+static ALWAYS_INLINE uint32_t heap_caller(struct heap_place place, uint32_t frame)
+{
+    return (uint32_t)(((place.sp[frame] ^ (uint64_t)place.hash << 32) * UINT64_C(0x9E3779B97F4A7C15)) >> 32);
+}
+
+/* What heap_seen holds of a place, and how that differs from what it has: 0: seen; up to HEAP_FRAME_BITS: a wrapper. */
+static ALWAYS_INLINE uint32_t heap_difference(uint32_t hash)
+{
+    return load_relaxed(&heap_seen[hash % HEAP_SEEN]) ^ (hash & ~HEAP_FRAME_BITS);
+}
+
+static ALWAYS_INLINE bool heap_known(struct heap_place place)
+{
+    uint32_t difference = heap_difference(place.hash);
+    if (difference && difference <= HEAP_FRAME_BITS)
+        difference = heap_difference(heap_caller(place, difference));
+    return likely(!difference);
 }
 
 /* Takes the allocation into account. False: heap_allocated is to be called after it. */
-static ALWAYS_INLINE bool heap_passes(uint32_t place, size_t size)
+static ALWAYS_INLINE bool heap_passes(struct heap_place place, size_t size)
 {
     int64_t credit = heap_self.credit - 1 - (int64_t)(size & heap_bytes);
     heap_self.credit = credit;
-    return likely(credit > 0) && likely(load_relaxed(&heap_seen[place % HEAP_SEEN]) == place);
+    return likely(credit > 0) && heap_known(place);
 }
 
 /* Blocks that lie side by side have words side by side: few cache lines for those that are used now. */
 static ALWAYS_INLINE uint32_t *heap_word(const void *block)
 {
     uintptr_t at = (uintptr_t)block >> 4;
-    return &heap_filter[(at + (at >> 12) * 0x9E37) % HEAP_FILTER];
+    return &heap_filter[(at ^ at >> 12) % HEAP_FILTER];
 }
 
 static ALWAYS_INLINE uint32_t heap_tag(const void *block)
@@ -78,7 +109,7 @@ static ALWAYS_INLINE bool heap_watched(const void *block)
 }
 
 /* `block` (NULL: the allocation failed) was allocated. */
-COLD void heap_allocated(void *block, size_t size, uint32_t place);
+COLD void heap_allocated(void *block, size_t size, struct heap_place place);
 
 /* `block` is about to be freed or resized: it is watched no more. False: it was not. *was: what it was */
 COLD bool heap_leaving(void *block, struct watch_range *was);

@@ -19,6 +19,9 @@ static char arena[ARENA_SIZE] __attribute__((aligned(4096)));
 static size_t arena_used; /* any */
 static uint32_t ready;    /* any: all real functions are in the table */
 
+static void free_first(void *block);
+static void (*real_free)(void *block) = free_first; /* any: never NULL, so that free need not ask */
+
 /* Each block has its size before it. Zeroed, for memory is never used again. */
 static void *arena_take(size_t size, size_t align)
 {
@@ -60,6 +63,8 @@ static COLD bool resolve(void)
     for (int i = REAL_INDEX_malloc; i <= REAL_INDEX_pvalloc; i++)
         real_resolve((enum real_index)i);
     heap_self.resolving = 0;
+    if (real_table.free)
+        store_relaxed(&real_free, real_table.free);
     store_release(&ready, 1);
     return true;
 }
@@ -77,20 +82,20 @@ static ALWAYS_INLINE bool resolved(void)
         allocated;                                                                                       \
     })
 
-static COLD void *malloc_slowly(size_t size, uint32_t place)
+static COLD void *malloc_slowly(size_t size, struct heap_place place)
 {
     return ALLOCATE(malloc, size, place, ARENA_ALIGN, size);
 }
 
 EXPORT void *malloc(size_t size)
 {
-    uint32_t place = heap_place(RETURN_ADDRESS);
+    struct heap_place place = heap_place(RETURN_ADDRESS);
     if (likely(heap_passes(place, size)))
         return real_table.malloc(size);
     return malloc_slowly(size, place);
 }
 
-static COLD void *calloc_slowly(size_t count, size_t size, uint32_t place)
+static COLD void *calloc_slowly(size_t count, size_t size, struct heap_place place)
 {
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes))
@@ -100,7 +105,7 @@ static COLD void *calloc_slowly(size_t count, size_t size, uint32_t place)
 
 EXPORT void *calloc(size_t count, size_t size)
 {
-    uint32_t place = heap_place(RETURN_ADDRESS);
+    struct heap_place place = heap_place(RETURN_ADDRESS);
     if (likely(heap_passes(place, count * size)))
         return real_table.calloc(count, size);
     return calloc_slowly(count, size, place);
@@ -116,7 +121,7 @@ static void *arena_move(const void *block, size_t size)
 }
 
 /* `watched`: the filter says that it may be. A resize that fails leaves the block where it was. */
-static COLD void *realloc_slowly(void *block, size_t size, uint32_t place, bool watched)
+static COLD void *realloc_slowly(void *block, size_t size, struct heap_place place, bool watched)
 {
     struct watch_range was;
     if (watched && arena_owns(block))
@@ -133,7 +138,7 @@ static COLD void *realloc_slowly(void *block, size_t size, uint32_t place, bool 
 
 EXPORT void *realloc(void *block, size_t size)
 {
-    uint32_t place = heap_place(RETURN_ADDRESS);
+    struct heap_place place = heap_place(RETURN_ADDRESS);
     bool watched = heap_watched(block);
     if (likely(heap_passes(place, size)) && likely(!watched))
         return real_table.realloc(block, size);
@@ -148,11 +153,18 @@ EXPORT void *reallocarray(void *block, size_t count, size_t size)
         errno = ENOMEM;
         return NULL;
     }
-    uint32_t place = heap_place(RETURN_ADDRESS);
+    struct heap_place place = heap_place(RETURN_ADDRESS);
     bool watched = heap_watched(block);
     if (likely(heap_passes(place, bytes)) && likely(!watched))
         return real_table.realloc(block, bytes);
     return realloc_slowly(block, bytes, place, watched);
+}
+
+/* While the real one is being asked for nothing can be given back. */
+static COLD void free_first(void *block)
+{
+    if (resolved() && real_table.free)
+        real_table.free(block);
 }
 
 /* Before the real one: afterwards the memory may be somebody else's. */
@@ -162,24 +174,22 @@ static COLD void free_slowly(void *block)
     if (arena_owns(block))
         return;
     heap_leaving(block, &was);
-    if (resolved())
-        real_table.free(block);
+    load_relaxed (&real_free)(block);
 }
 
 EXPORT void free(void *block)
 {
-    if (likely(!heap_watched(block)) && likely(real_table.free != NULL)) {
-        real_table.free(block);
-        return;
-    }
-    free_slowly(block);
+    if (likely(!heap_watched(block)))
+        load_relaxed (&real_free)(block);
+    else
+        free_slowly(block);
 }
 
 /* ---- aligned: rarer and dearer, so without a fast path of their own ---- */
 
 EXPORT int posix_memalign(void **out, size_t align, size_t size)
 {
-    uint32_t place = heap_place(RETURN_ADDRESS);
+    struct heap_place place = heap_place(RETURN_ADDRESS);
     if (unlikely(!resolved())) {
         *out = arena_take(size, align);
         return *out ? 0 : ENOMEM;
@@ -191,7 +201,7 @@ EXPORT int posix_memalign(void **out, size_t align, size_t size)
 }
 
 #define ALIGNED(name, align, size, ...)                                                            \
-    uint32_t place = heap_place(RETURN_ADDRESS);                                                   \
+    struct heap_place place = heap_place(RETURN_ADDRESS);                                          \
     void *block = likely(resolved()) ? real_table.name(__VA_ARGS__) : arena_take((size), (align)); \
     if (unlikely(!heap_passes(place, (size))))                                                     \
         heap_allocated(block, (size), place);                                                      \

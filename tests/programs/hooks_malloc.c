@@ -30,7 +30,7 @@ static void each_size(void *(*allocate)(size_t size), size_t align)
 
 CASE(malloc, "")
 {
-    each_size(malloc, 16);
+    each_size(malloc, 8);
     show("refused", malloc(PTRDIFF_MAX) == NULL ? -1 : 0);
     free(malloc(0));
 }
@@ -47,7 +47,7 @@ static void *zeroed(size_t size)
 CASE(calloc, "")
 {
     volatile size_t half = SIZE_MAX / 2;
-    each_size(zeroed, 16);
+    each_size(zeroed, 8);
     show("overflow", calloc(half, 3) == NULL ? -1 : 0);
 }
 
