@@ -237,6 +237,7 @@ void recorder_finish(int status)
     if (!recorder_on() || t->in_vfork)
         return;
     conversations_finish();
+    watcher_tell();
     uint64_t now = clock_now();
     if (thread_enter(t, FRAME_ADDRESS)) {
         thread_complete(t, now);

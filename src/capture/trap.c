@@ -24,6 +24,7 @@
 
 struct trap_word trap_words[TRAP_WORDS];
 int64_t trap_budget_ns;
+struct trap_totals trap_totals;
 uint64_t trap_test_word;
 static uint32_t tests_seen;
 
@@ -110,12 +111,24 @@ static bool place(const struct trap_word *w, struct trap_access *a, const struct
     return true;
 }
 
+/* The C library's own plain accesses are how its locks work; those of memcpy and the like are the program's. */
+static bool runtime(uintptr_t pc)
+{
+    static const struct module *libc;
+    if (!libc)
+        libc = modules_find((uintptr_t)&__errno_location);
+    return libc && pc >= libc->start && pc < libc->end;
+}
+
 static void describe(const struct trap_word *w, struct trap_access *a, const greg_t *r)
 {
     struct insn insn = {.length = 0, .data = INSN_NO_REG};
     a->end = a->begin = (uintptr_t)r[REG_RIP];
     a->size = w->length;
-    if (find_insn(a->end, &insn) && place(w, a, &insn, r)) {
+    bool known = find_insn(a->end, &insn) && place(w, a, &insn, r);
+    if (runtime(a->end) && !insn.repeated && insn.size <= 8)
+        a->flags |= TRAP_LOCKED;
+    if (known) {
         a->access = insn.access;
         a->data = insn.data;
         a->begin = a->end - insn.length;
@@ -194,6 +207,7 @@ static void hold(struct trap_word *w, struct trap_access *a)
         !cas_acq_rel(&w->holder, &none, a->tid))
         return;
     add_relaxed(&w->holds, 1);
+    add_relaxed(&trap_totals.holds, 1);
     uint64_t begin = clock_now(), now = begin, end = begin + w->hold_ns;
     store_relaxed(&a->until_ns, UINT64_MAX);
     store_release(&a->ready, 1);
@@ -301,7 +315,12 @@ static void trapped(uint64_t data, uint32_t flags, const void *context)
         thread_leave(t);
     }
     __atomic_fetch_sub(&w->inside, 1, __ATOMIC_RELEASE);
-    __atomic_fetch_sub(&trap_budget_ns, (int64_t)(clock_now() - begin) + TRAP_COST_NS, __ATOMIC_RELAXED);
+    /* what is beyond this the thread spent waiting for a processor, as it would have elsewhere */
+    uint64_t most = w->hold_ns * 2 + TRAP_COST_NS, took = clock_now() - begin;
+    uint64_t cost = (took < most ? took : most) + TRAP_COST_NS;
+    __atomic_fetch_sub(&trap_budget_ns, (int64_t)cost, __ATOMIC_RELAXED);
+    add_relaxed(&trap_totals.ns, cost);
+    add_relaxed(&trap_totals.traps, 1);
 }
 
 int trap_init(void)

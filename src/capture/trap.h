@@ -28,7 +28,7 @@
 #define TRAP_COST_NS 25000 /* of a hit, beside the handler's own time: measured 17 to 26 µs on virtual machines */
 
 enum trap_flags {
-    TRAP_LOCKED = 0x01, /* one access to all processors */
+    TRAP_LOCKED = 0x01, /* one access to all processors, or of the C library's locks */
     TRAP_UNSURE = 0x02, /* instruction or address not known for certain: never proof of anything */
     TRAP_EXACT = 0x04,  /* `value` was read from the register or the instruction, not from memory afterwards */
     TRAP_LINKED = 0x08, /* a store of a pointer to memory that holds what this thread had loaded here before */
@@ -72,6 +72,12 @@ struct trap_word {
 };
 
 extern HIDDEN struct trap_word trap_words[TRAP_WORDS];
+
+/* What was done so far. Any thread. */
+struct trap_totals {
+    uint64_t traps, holds, ns;
+};
+extern HIDDEN struct trap_totals trap_totals;
 
 /* CPU time that may yet be used, ns; negative: overdrawn. Any thread. */
 extern HIDDEN int64_t trap_budget_ns;

@@ -31,6 +31,7 @@
 #define SCAN_MIN_NS UINT64_C(20000000)
 #define CHECK_NS UINT64_C(100000000) /* for a debugger */
 #define HITS 6                       /* of one thread at one word in one window */
+#define TELL_NS UINT64_C(60000000000)
 #define STOP_NS 100000000
 
 enum state { NOT_STARTED = 0, RUNNING = 1, ENDED = 2 };
@@ -47,6 +48,8 @@ static struct {
     uint64_t scanned_ns, checked_ns;
     int64_t arming_ns; /* the account of arming; the other is trap_budget_ns */
     bool traced;
+    uint64_t told_ns; /* when the totals were written last */
+    uint64_t windows, words, arming_total_ns;
 } watcher;
 
 static void say(const char *text)
@@ -87,6 +90,12 @@ static void accounts_fill(void)
     watcher.arming_ns = fill(watcher.arming_ns, elapsed);
     int64_t traps = load_relaxed(&trap_budget_ns);
     __atomic_fetch_add(&trap_budget_ns, fill(traps, elapsed) - traps, __ATOMIC_RELAXED);
+}
+
+static void arming_pay(uint64_t ns)
+{
+    watcher.arming_ns -= (int64_t)ns;
+    watcher.arming_total_ns += ns;
 }
 
 /* How long until both accounts have something, 0: they have. */
@@ -145,7 +154,7 @@ static bool scan(uint64_t now)
     watcher.seen = news;
     watcher.scanned_ns = now;
     int error = armory_scan((uint32_t)draw());
-    watcher.arming_ns -= (int64_t)(clock_now() - now);
+    arming_pay(clock_now() - now);
     return error == 0 && !alone();
 }
 
@@ -160,9 +169,28 @@ static void window(uint32_t words)
     rest(length < WINDOW_MIN_NS ? WINDOW_MIN_NS : length > WINDOW_MAX_NS ? WINDOW_MAX_NS : length);
     uint64_t end = clock_now();
     armory_disarm(words);
-    watcher.arming_ns -= (int64_t)(cost + (clock_now() - end));
+    arming_pay(cost + (clock_now() - end));
+    watcher.windows++;
+    watcher.words += words;
     for (uint32_t k = 0; k < words; k++)
         suspects_learn(&trap_words[k]);
+}
+
+void watcher_tell(void)
+{
+    struct event_watching *e;
+    if (!watcher.windows || !(e = (void *)writer_log_reserve(&recorder.writer, sizeof(*e), 0)))
+        return;
+    e->header.time_ns = clock_now();
+    e->windows = watcher.windows;
+    e->words = watcher.words;
+    e->traps = load_relaxed(&trap_totals.traps);
+    e->holds = load_relaxed(&trap_totals.holds);
+    e->arming_ns = watcher.arming_total_ns;
+    e->trap_ns = load_relaxed(&trap_totals.ns);
+    e->threads = armory_threads();
+    e->reserved = 0;
+    writer_log_commit(&e->header, EVENT_WATCHING);
 }
 
 /* One round. False: the watching ends. */
@@ -184,6 +212,10 @@ static bool round_trip(void)
     if (!scan(now))
         return false;
     uint32_t words = armory_threads() > 1 ? suspects_choose(armory_words(), draw()) : 0;
+    if (now - watcher.told_ns > TELL_NS) {
+        watcher.told_ns = now;
+        watcher_tell();
+    }
     if (words)
         window(words);
     else
@@ -277,6 +309,7 @@ void watcher_stop(void)
 void watcher_forked(void)
 {
     memset(&watcher, 0, sizeof(watcher));
+    memset(&trap_totals, 0, sizeof(trap_totals));
     armory_forked();
     suspects_forked();
 }

@@ -27,6 +27,9 @@ void watcher_init(void);
 /* Threads were created. Any thread. */
 void watcher_news(void);
 
+/* Writes what was done so far (event WATCHING). At the end of the process; any thread. */
+void watcher_tell(void);
+
 /* Ends the watching for good, before the process may make no more system calls of its choice. Waits for a moment. */
 void watcher_stop(void);
 
