@@ -22,7 +22,8 @@ static uint32_t region_enter(struct thread *t, uintptr_t start, size_t size, con
                                                         .name = name});
     if (number && watchlist_get(number, &range)) {
         heap_watch(&range);
-        watchlist_announce(&range);
+        if (!writer_log_scarce(&recorder.writer)) /* a program may do this with each request */
+            watchlist_announce(&range);
     }
     return number;
 }
