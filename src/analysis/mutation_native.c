@@ -210,6 +210,12 @@ static void finding_count(struct mutation_native *m, const struct seen *s, struc
         evidence_count(f, "read_while_written", kinds[POSSIBLE]);
 }
 
+/* The memory has a lock, but not everybody takes it. Where nobody does, values are polled that are meant to be. */
+static bool guarded(const struct seen *s)
+{
+    return s->event.first_locks || s->event.second_locks;
+}
+
 void mutation_native_end(struct mutation_native *m, struct model *model, struct findings *findings)
 {
     for (size_t i = 0; i < m->count; i++) {
@@ -220,7 +226,7 @@ void mutation_native_end(struct mutation_native *m, struct model *model, struct 
     for (int confidence = CONFIRMED; confidence >= POSSIBLE; confidence--)
         for (size_t i = 0; i < m->count; i++) {
             struct seen *s = &m->list[i];
-            if (s->told || (int)s->confidence != confidence)
+            if (s->told || (int)s->confidence != confidence || (confidence == POSSIBLE && !guarded(s)))
                 continue;
             finding_make(m, model, s, findings);
             finding_count(m, s, &findings->list[findings->count - 1]);

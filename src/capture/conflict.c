@@ -41,12 +41,22 @@ static const struct trap_access *next_of(const struct trap_word *w, uint32_t i)
     return NULL;
 }
 
-/* Whether a thread other than `held` has read or may have read the word between `held` and `until`. */
+static bool same_bytes(const struct trap_access *a, const struct trap_access *b)
+{
+    return a->offset == b->offset && a->size == b->size;
+}
+
+/* Whether a thread other than `held` has read, or may have read, what that one had written before `until` wrote.
+   Handlers run after the accesses: a read of the new value may have been noted before the write that made it. */
 static bool looked(const struct trap_word *w, const struct trap_access *held, const struct trap_access *until)
 {
-    for (const struct trap_access *a = held + 1; a < until; a++)
-        if (a->tid != held->tid && (!known(a) || a->access == INSN_READ || a->flags & TRAP_LOCKED))
+    for (const struct trap_access *a = w->accesses; a < until; a++) {
+        if (a->tid == held->tid)
+            continue;
+        bool reads = !known(a) || a->access == INSN_READ || a->flags & TRAP_LOCKED;
+        if (reads && (a > held || !same_bytes(a, held) || a->value == held->value))
             return true;
+    }
     return w->count > TRAP_ACCESSES;
 }
 
@@ -56,11 +66,6 @@ static bool carried(const struct trap_access *load, const struct trap_access *st
     return store->flags & TRAP_LINKED ||
            (load->data < 16 && store->data < 16 &&
             insn_carries((const uint8_t *)load->end, load->data, (const uint8_t *)store->begin, store->data));
-}
-
-static bool same_bytes(const struct trap_access *a, const struct trap_access *b)
-{
-    return a->offset == b->offset && a->size == b->size;
 }
 
 static bool lost(const struct trap_word *w, uint32_t i, const struct trap_access *other, struct conflict *out)

@@ -123,16 +123,21 @@ static uint64_t random_step(uint64_t *state)
     return *state >> 33;
 }
 
-/* The first slot of this level at or after `from`, around the end. -1: none */
-static int32_t level_next(enum level level, uint32_t from)
+/* One of the slots of this level, each as likely as any other. -1: none */
+static int32_t level_pick(enum level level, uint64_t random)
 {
-    uint64_t word = load_relaxed(&levels[level][from / 64]) & ~UINT64_C(0) << (from % 64);
-    for (uint32_t i = 0; i <= WORDS; i++) {
-        uint32_t at = (from / 64 + i) % WORDS;
-        if (i)
-            word = load_relaxed(&levels[level][at]);
-        if (word)
-            return (int32_t)(at * 64 + (uint32_t)__builtin_ctzll(word));
+    uint32_t count = load_relaxed(&counts[level]);
+    uint32_t left = count ? (uint32_t)(random % count) : 0;
+    for (uint32_t at = 0; at < WORDS; at++) {
+        uint64_t word = load_relaxed(&levels[level][at]);
+        uint32_t here = (uint32_t)__builtin_popcountll(word);
+        if (left >= here) {
+            left -= here;
+            continue;
+        }
+        for (; left; left--)
+            word &= word - 1;
+        return (int32_t)(at * 64 + (uint32_t)__builtin_ctzll(word));
     }
     return -1;
 }
@@ -153,7 +158,7 @@ bool watchlist_pick(uint64_t random, struct watch_range *out)
 {
     for (int i = 0; i < 8 && watchlist_count(); i++) {
         enum level level = level_draw(random_step(&random));
-        int32_t slot = level_next(level, (uint32_t)random_step(&random) & SLOT_MASK);
+        int32_t slot = level_pick(level, random_step(&random));
         if (slot >= 0 && slot_read((uint32_t)slot, out))
             return true;
     }
