@@ -241,10 +241,12 @@ fuzz: $(FUZZ_TARGETS)
 	done
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/cprobe $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/cprobe $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(O)/cprobe $(DESTDIR)$(PREFIX)/bin/cprobe
 	install -m 644 $(O)/libcprobe.so $(DESTDIR)$(PREFIX)/lib/cprobe/libcprobe.so
 	install -m 644 src/cli/cprobe.1 $(DESTDIR)$(PREFIX)/share/man/man1/cprobe.1
+	install -m 644 src/capture/cprobe.h $(DESTDIR)$(PREFIX)/include/cprobe.h
 
 clean:
 	$(Q)rm -rf $(O)

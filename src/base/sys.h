@@ -37,6 +37,10 @@ static inline long sys_read(int fd, void *buffer, size_t size)
 {
     return SYS_CALL(SYS_read, fd, buffer, size, 0, 0, 0);
 }
+static inline long sys_pread(int fd, void *buffer, size_t size, uint64_t offset)
+{
+    return SYS_CALL(SYS_pread64, fd, buffer, size, offset, 0, 0);
+}
 static inline long sys_write(int fd, const void *buffer, size_t size)
 {
     return SYS_CALL(SYS_write, fd, buffer, size, 0, 0, 0);

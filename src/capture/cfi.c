@@ -488,3 +488,11 @@ struct cfi_rule cfi_find(const void *eh_frame_hdr, uintptr_t pc)
     run_program(&row, &initial, &cie, fde.program, fde.begin, pc);
     return row_to_rule(&row, cie.signal_frame);
 }
+
+uintptr_t cfi_begin(const void *eh_frame_hdr, uintptr_t pc)
+{
+    struct fde fde;
+    struct cie cie;
+    const uint8_t *at = eh_frame_hdr ? fde_search(eh_frame_hdr, pc) : NULL;
+    return at && fde_parse(at, &fde, &cie) && pc >= fde.begin && pc < fde.end ? fde.begin : 0;
+}

@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 
 #include "capture/modules.h"
+#include "capture/watcher.h"
 
 /* ---- waiting for children -------------------------------------------------------------------------------------------
  */
@@ -325,6 +326,13 @@ static bool enters_sandbox(long number, const long *a)
            (number == SYS_prctl && a[0] == PR_SET_SECCOMP);
 }
 
+/* What makes system calls on its own ends before. */
+static uint64_t sandbox_near(void)
+{
+    watcher_stop();
+    return wait_begin();
+}
+
 EXPORT int prctl(int option, ...)
 {
     unsigned long a[4];
@@ -333,7 +341,7 @@ EXPORT int prctl(int option, ...)
     for (int i = 0; i < 4; i++)
         a[i] = va_arg(list, unsigned long);
     va_end(list);
-    uint64_t begin = unlikely(option == PR_SET_SECCOMP) ? wait_begin() : 0;
+    uint64_t begin = unlikely(option == PR_SET_SECCOMP) ? sandbox_near() : 0;
     int result = REAL(prctl)(option, a[0], a[1], a[2], a[3]);
     if (begin && result == 0)
         sandboxed(begin);
@@ -348,7 +356,7 @@ EXPORT long syscall(long number, ...)
     for (int i = 0; i < 6; i++)
         a[i] = va_arg(list, long);
     va_end(list);
-    uint64_t begin = unlikely(enters_sandbox(number, a)) ? wait_begin() : 0;
+    uint64_t begin = unlikely(enters_sandbox(number, a)) ? sandbox_near() : 0;
     long result = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
     if (unlikely(begin && result == 0))
         sandboxed(begin);

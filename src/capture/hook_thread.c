@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "capture/hook.h"
-#include "capture/lock.h"
 
+#include "capture/heap.h"
+#include "capture/lock.h"
 #include "capture/slots.h"
+#include "capture/watcher.h"
 
 #define STARTS 1024
 
@@ -51,6 +53,7 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 {
     struct start *s = recorder_on() ? start_take() : NULL;
     lockset_first_thread();
+    heap_threads_begin();
     if (!s)
         return REAL(pthread_create)(thread, attributes, function, argument);
     s->function = function;
@@ -59,6 +62,8 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
     int error = REAL(pthread_create)(thread, attributes, start_thread, s);
     if (error)
         store_release(&s->taken, 0);
+    else
+        watcher_news();
     return error;
 }
 

@@ -8,6 +8,7 @@
 #include "base/sys.h"
 #include "capture/conversation.h"
 #include "capture/fdtable.h"
+#include "capture/heap.h"
 #include "capture/modules.h"
 #include "capture/mutex.h"
 #include "capture/put.h"
@@ -16,6 +17,7 @@
 #include "capture/summary.h"
 #include "capture/terminal.h"
 #include "capture/thread.h"
+#include "capture/watcher.h"
 
 /* What children must agree on: the directory, absolute, and who prints the closing line. */
 static void export_settings(void)
@@ -57,6 +59,8 @@ __attribute__((constructor(101))) static void start(void)
         recorder.thread_key = (int)key;
     pthread_atfork(NULL, NULL, fork_child);
     modules_init();
+    watcher_init();
+    heap_init();
 }
 
 /* The run's closing line, once: by its first process. */

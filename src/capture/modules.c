@@ -10,6 +10,7 @@
 #include "capture/elf.h"
 #include "capture/python.h"
 #include "capture/recorder.h"
+#include "capture/watchlist.h"
 
 #define MODULES_MAX 4096
 
@@ -139,6 +140,13 @@ static struct module *table_find(uintptr_t pc)
     return NULL;
 }
 
+const struct module *modules_at(uint32_t number)
+{
+    if (number >= load_relaxed(&modules.count) || number >= MODULES_MAX || !load_acquire(&modules.table[number].ready))
+        return NULL;
+    return &modules.table[number];
+}
+
 static void write_unload(const struct module *m)
 {
     struct event_unload *e = (void *)writer_log_reserve(&recorder.writer, sizeof(*e), 0);
@@ -166,6 +174,7 @@ void modules_check(void)
         store_relaxed(&m->unloaded, next);
         write_unload(m);
         python_module_unloaded(m->start, m->end);
+        watchlist_unloaded(m->start, m->end);
         gone = true;
     }
     if (gone)

@@ -27,6 +27,9 @@ void modules_init(void);
  */
 const struct module *modules_find(uintptr_t pc);
 
+/* The objects met so far, by number from 0; NULL: no more, or the last one is just being entered. */
+const struct module *modules_at(uint32_t number);
+
 /* Grows by one whenever objects were unloaded: addresses mean something else afterwards. */
 uint32_t modules_generation(void);
 

@@ -13,6 +13,7 @@
 
 #include "capture/conversation.h"
 #include "capture/endpoint.h"
+#include "capture/heap.h"
 #include "capture/lock.h"
 #include "capture/operation.h"
 #include "capture/put.h"
@@ -21,6 +22,7 @@
 #include "capture/slots.h"
 #include "capture/terminal.h"
 #include "capture/thread.h"
+#include "capture/watcher.h"
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18 /* Linux 4.14, madvise(2) */
@@ -181,6 +183,8 @@ void recorder_forked(void)
     thread_forked(t);
     lock_forked();
     slots_forked();
+    heap_forked();
+    watcher_forked();
     int r = !parent.header || parent.frozen ? -ESHUTDOWN : create_trace(&recorder.writer);
     if (r < 0) {
         recorder.started = false; /* nothing to record into: stay shut */
@@ -238,6 +242,7 @@ void recorder_finish(int status)
     if (!recorder_on() || t->in_vfork)
         return;
     conversations_finish();
+    watcher_tell();
     uint64_t now = clock_now();
     if (thread_enter(t, FRAME_ADDRESS)) {
         thread_complete(t, now);

@@ -12,7 +12,15 @@
 
 #define CONNECTIONS_MAX 65000 /* conversation.h: their numbers have 16 bits */
 
-enum setting_type { SETTING_PATH, SETTING_SIZE, SETTING_TIME, SETTING_BOOL, SETTING_NUMBER, SETTING_WORD };
+enum setting_type {
+    SETTING_PATH,
+    SETTING_SIZE,
+    SETTING_TIME,
+    SETTING_BOOL,
+    SETTING_NUMBER,
+    SETTING_WORD,
+    SETTING_WATCH
+};
 
 struct word {
     const char *text;
@@ -45,6 +53,8 @@ static const struct row {
     {"CPROBE_KEYS", SETTING_WORD, offsetof(struct settings, keys), 0, 2, "full, hash or off", keys_words},
     {"CPROBE_CONNECTIONS", SETTING_NUMBER, offsetof(struct settings, connections), 1, CONNECTIONS_MAX,
      "a number from 1 to 65000", NULL},
+    {"CPROBE_WATCH", SETTING_WATCH, offsetof(struct settings, watch), 0, 0,
+     "off, or up to 32 names such as *cache*,global:table,!*memory*", NULL},
     {"CPROBE_ROOT", SETTING_NUMBER, offsetof(struct settings, root), 0, UINT32_MAX, "a process id (set by cprobe)",
      NULL},
 };
@@ -112,6 +122,17 @@ static bool parse_path(const char *text, char *out)
     return true;
 }
 
+/* A list that is not understood leaves the default. */
+static bool parse_watch(struct settings *s, const char *text)
+{
+    struct patterns read;
+    if (!patterns_read(&read, text))
+        return false;
+    s->watch = read;
+    s->watch_own = false;
+    return true;
+}
+
 static bool parse_row(struct settings *s, const struct row *row, const char *text)
 {
     void *field = (char *)s + row->offset;
@@ -120,6 +141,8 @@ static bool parse_row(struct settings *s, const struct row *row, const char *tex
     switch (row->type) {
     case SETTING_PATH:
         return parse_path(text, field);
+    case SETTING_WATCH:
+        return parse_watch(s, text);
     case SETTING_SIZE:
         good = parse_quantity(text, sizes, ARRAY_SIZE(sizes), &value);
         break;
@@ -217,6 +240,8 @@ void settings_read(struct settings *s, char *const *environment, void (*complain
                            .keys = SETTINGS_KEYS_FULL,
                            .connections = 4096};
     parse_path("cprobe.data", s->dir);
+    parse_watch(s, PATTERNS_DEFAULT);
+    s->watch_own = true;
     for (char *const *e = environment; e && *e; e++)
         if (strncmp(*e, "CPROBE_", 7) == 0)
             read_variable(s, *e, complain);

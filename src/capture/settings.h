@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "capture/pattern.h"
+
 #define SETTINGS_PATH_MAX 900
 
 /* CPROBE_KEYS: what is kept of the keys that a program asks for. */
@@ -22,7 +24,9 @@ struct settings {
     uint32_t wire;        /* 1: what is said on connections is looked at */
     uint32_t keys;        /* enum settings_keys */
     uint32_t connections; /* conversations followed at once */
-    uint32_t root;        /* process id of the run's first recorded process, 0: this is it */
+    bool watch_own;       /* nothing was said of what to watch: the default, in the program's own code */
+    struct patterns watch;
+    uint32_t root; /* process id of the run's first recorded process, 0: this is it */
 };
 
 /* Reads `environment`. Each bad value or unknown CPROBE_ name is reported through `complain` (one sentence with

@@ -17,7 +17,7 @@
 #define LIBRARY "libcprobe.so"
 #define VARIABLE_SIZE 64
 
-enum recorder_type { PATH, SIZE, DURATION, COUNT, FLAG, SWITCH, KEYS };
+enum recorder_type { PATH, SIZE, DURATION, COUNT, FLAG, SWITCH, KEYS, WATCH };
 
 struct recorder_row {
     const char *key, *form, *otherwise;
@@ -98,6 +98,27 @@ static const char *keys_value(const char *text)
     return NULL;
 }
 
+/* As src/capture/pattern.h has it: items separated by commas, none of them empty, `off` only alone. */
+static bool watch_valid(const struct recorder_row *row, const char *text)
+{
+    size_t items = 1, length = strlen(text);
+
+    if (length < 1 || length > row->maximum)
+        return false;
+    if (strcasecmp(text, "off") == 0)
+        return true;
+    for (const char *item = text;; item += strcspn(item, ",") + 1, items++) {
+        size_t size = strcspn(item, ",");
+        bool off = size == 3 && strncasecmp(item, "off", 3) == 0;
+        const char *name = item + (item[0] == '!');
+        name += strncasecmp(name, "global:", 7) == 0 ? 7 : 0;
+        if (off || name >= item + size || memchr(item, ' ', size) || items > row->minimum)
+            return false;
+        if (!item[size])
+            return true;
+    }
+}
+
 int recorder_set(struct recorder_settings *settings, enum recorder_option option, const char *text, char *error,
                  size_t error_size)
 {
@@ -123,6 +144,9 @@ int recorder_set(struct recorder_settings *settings, enum recorder_option option
     case SWITCH:
         value = flag_value(text);
         valid = value != NULL;
+        break;
+    case WATCH:
+        valid = watch_valid(row, text);
         break;
     case KEYS:
         value = keys_value(text);
@@ -200,6 +224,7 @@ static int option_apply(void *target, int key, const char *value, char *error, s
 #define TAKES_FLAG ARGUMENT_OPTIONAL
 #define TAKES_SWITCH ARGUMENT_REQUIRED
 #define TAKES_KEYS ARGUMENT_REQUIRED
+#define TAKES_WATCH ARGUMENT_REQUIRED
 
 static const struct cli_option options[] = {
 #define RECORDER_OPTION(identifier, name, letter, type, minimum, maximum, form, value, argument, help) \

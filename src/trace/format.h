@@ -237,6 +237,27 @@ enum misuse {
     MISUSE_BORN_TWICE = 11,     /* initialised again without having been destroyed */
 };
 
+/* event_conflict.*_kind, low 8 bits */
+enum conflict_access { CONFLICT_READS = 1, CONFLICT_WRITES = 2, CONFLICT_MODIFIES = 3 };
+
+/* event_conflict.flags */
+#define CONFLICT_LOST 0x0001    /* the second one's value was overwritten with what the first had made of an older one */
+#define CONFLICT_CHANGED 0x0002 /* both wrote, different values */
+#define CONFLICT_READ 0x0004    /* one of the two only read */
+
+/* event_watched.kind */
+enum watch_kind {
+    WATCH_BLOCK = 1,  /* of the heap */
+    WATCH_GLOBAL = 2, /* a variable of the program */
+    WATCH_REGION = 3, /* named by the program itself (cprobe.h) */
+};
+
+/* event_lifecycle.kind: how the later thread ended the block's life */
+enum lifecycle {
+    LIFECYCLE_FREED = 1,
+    LIFECYCLE_RESIZED = 2,
+};
+
 /* event_connect.flags */
 #define CONNECT_PENDING 0x0001  /* the program did not wait for it: it was made in non-blocking mode */
 #define CONNECT_GIVEN_UP 0x0002 /* closed before it had succeeded or failed */

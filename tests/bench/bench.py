@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What recording costs. bench.py [NAME…]: pair start redis gevent kernel attached locks memory report; all without.
+"""What recording costs. bench.py [NAME…]: pair start redis gevent kernel attached locks malloc memory report; all without.
 
 Every figure stands beside a bare one from the same run: bare and recorded alternate. Shown are the medians, the median of the
 rounds' ratios with the middle half of them, and the ratio of the best bare round to the best recorded one, which other load on the
@@ -161,6 +161,18 @@ def locks():
         show(f"lock+unlock, {threads} threads, one lock", bare, recorded, "ns", "throughput >= 0.97")
 
 
+def malloc():
+    """A pair at one and two threads, then with some thousand blocks alive; the whole heap watched."""
+    def measure(threads, *mode, **more):
+        bare, recorded = alternate(lambda env: float(run([BENCH / "alloc", threads, 5000000, *mode], **{**env, **more})), 15)
+        show(" ".join([f"malloc+free, {threads} threads", *mode, *more.values()]), bare, recorded, "ns", "ratio <= 1.25")
+
+    for threads in 1, 2:
+        measure(threads)
+        measure(threads, "live")
+    measure(2, "live", CPROBE_WATCH="*")
+
+
 def proportional_kib(threads, env):
     """Pss of bench/threads once its threads stand still: memory shared with others counts by its share (proc(5), smaps)."""
     with subprocess.Popen([BENCH / "threads", str(threads)], env={**os.environ, **env}, stdin=subprocess.PIPE,
@@ -193,7 +205,7 @@ def report():
 
 
 ALL = {"pair": pair, "start": start, "redis": redis, "gevent": gevent, "kernel": kernel, "attached": attached, "locks": locks,
-       "memory": memory, "report": report}
+       "malloc": malloc, "memory": memory, "report": report}
 
 
 def main():

@@ -135,6 +135,21 @@ static void words(void **state)
     refuse("CPROBE_CONNECTIONS=65001", connections, 4096);
 }
 
+static void watching(void **state)
+{
+    (void)state;
+    read_one("UNRELATED=1");
+    assert_true(s.watch_own);
+    assert_true(patterns_function(&s.watch, "lru_put"));
+    accept("CPROBE_WATCH=*table*", watch.count, 1);
+    assert_false(s.watch_own);
+    assert_false(patterns_function(&s.watch, "lru_put"));
+    accept("CPROBE_WATCH=off", watch.count, 0);
+    refuse("CPROBE_WATCH=a,,b", watch.count, 6);
+    assert_true(s.watch_own);
+    refuse("CPROBE_WATCH=", watch.count, 6);
+}
+
 static void complaints_help(void **state)
 {
     (void)state;
@@ -243,6 +258,7 @@ int main(void)
         cmocka_unit_test(times),
         cmocka_unit_test(switches_and_numbers),
         cmocka_unit_test(words),
+        cmocka_unit_test(watching),
         cmocka_unit_test(complaints_help),
         cmocka_unit_test(long_text_is_cut),
         cmocka_unit_test(all_are_read),

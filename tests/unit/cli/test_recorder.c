@@ -77,6 +77,26 @@ static void words_reach_the_recorder_in_its_own_form(void **state)
     assert_value(RECORDER_connections, "1K", NULL);
 }
 
+static void names_to_watch_are_a_list(void **state)
+{
+    (void)state;
+    assert_value(RECORDER_watch, "*cache*,global:table,!*memory*", "*cache*,global:table,!*memory*");
+    assert_value(RECORDER_watch, "*", "*");
+    assert_value(RECORDER_watch, "off", "off");
+    assert_value(RECORDER_watch, "", NULL);
+    assert_value(RECORDER_watch, "a,,b", NULL);
+    assert_value(RECORDER_watch, "a,", NULL);
+    assert_value(RECORDER_watch, "a,off", NULL);
+    assert_value(RECORDER_watch, "a b", NULL);
+    assert_value(RECORDER_watch, "global:", NULL);
+    assert_value(RECORDER_watch, "!", NULL);
+    assert_value(RECORDER_watch,
+                 "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32",
+                 "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32");
+    assert_value(RECORDER_watch,
+                 "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32,33", NULL);
+}
+
 static void a_bad_value_says_what_a_good_one_looks_like(void **state)
 {
     (void)state;
@@ -150,6 +170,7 @@ int main(void)
         cmocka_unit_test(times_need_a_unit),
         cmocka_unit_test(flags_reach_the_recorder_as_digits),
         cmocka_unit_test(words_reach_the_recorder_in_its_own_form),
+        cmocka_unit_test(names_to_watch_are_a_list),
         cmocka_unit_test(a_bad_value_says_what_a_good_one_looks_like),
         cmocka_unit_test(the_command_line_beats_the_variable),
         cmocka_unit_test(the_library_is_preloaded_before_others),

@@ -258,6 +258,34 @@ static void sample_locks(struct trace_builder *b, const struct sample_ids *ids)
         .other = LOOP,
         .kind = MISUSE_STRANGER_UNLOCK,
     };
+    const struct event_lifecycle lifecycle = {
+        .header = {EVENT_MAGIC, EVENT_LIFECYCLE, sizeof(lifecycle), when},
+        .start = 0x7f0000001000,
+        .first_ns = when - SAMPLE_MS,
+        .watched = 4097,
+        .site = 3,
+        .first_tid = LOOP,
+        .tid = WORKER,
+        .first_stack = ids->sleep_stack,
+        .stack = ids->sleep_stack,
+        .first_locks = 2,
+        .kind = LIFECYCLE_FREED,
+    };
+    const struct {
+        struct event_watched event;
+        char name[8];
+    } watched = {.event = {.header = {EVENT_MAGIC, EVENT_WATCHED, sizeof(watched), when},
+                           .start = 0x7f0000001000,
+                           .id = 4097,
+                           .size = 64,
+                           .generation = 0,
+                           .site = 3,
+                           .stack = ids->sleep_stack,
+                           .tid = LOOP,
+                           .modules = 1,
+                           .name = {64, 5},
+                           .kind = WATCH_BLOCK},
+                 .name = "table"};
     struct {
         struct event_lockset event;
         uint64_t places[2];
@@ -272,6 +300,8 @@ static void sample_locks(struct trace_builder *b, const struct sample_ids *ids)
     builder_log_raw(b, &set, sizeof(set));
     builder_log_raw(b, &order, sizeof(order));
     builder_log_raw(b, &misuse, sizeof(misuse));
+    builder_log_raw(b, &watched, sizeof(watched));
+    builder_log_raw(b, &lifecycle, sizeof(lifecycle));
 }
 
 struct trace_builder *sample_build(void)

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The symbols of this program and of libc, as their files have them. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <link.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "capture/symtab.h"
+
+static int written[4] = {1, 2, 3, 4};
+static const int only_read[4] = {1, 2, 3, 4};
+static __thread int of_each_thread = 1;
+static const int *const relocated[] = {only_read, written}; /* in .data.rel.ro */
+
+static const struct wanted {
+    const char *name;
+    const void *start;
+    uint64_t size;
+    bool function, writable;
+} wanted[] = {
+    {"written", written, sizeof(written), false, true},
+    {"only_read", only_read, sizeof(only_read), false, false},
+    {"relocated", relocated, sizeof(relocated), false, false},
+};
+
+static unsigned found, functions, others;
+
+static void take(const struct symtab_symbol *s, void *context)
+{
+    functions += s->function;
+    others += s->name[0] != '\0';
+    assert_ptr_equal(context, &found);
+    assert_string_not_equal(s->name, "of_each_thread");
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        if (strcmp(s->name, wanted[i].name) != 0)
+            continue;
+        found |= 1u << i;
+        assert_true(s->start == (uintptr_t)wanted[i].start && s->size == wanted[i].size);
+        assert_true(s->function == wanted[i].function && s->writable == wanted[i].writable);
+    }
+    if (strcmp(s->name, "take") == 0) {
+        found |= 8;
+        assert_true(s->function && s->start == (uintptr_t)take);
+    }
+}
+
+static void this_program(void **state)
+{
+    (void)state;
+    assert_int_equal(of_each_thread + written[0] + *relocated[written[1] - 1], 3);
+    int count = symtab_read(_r_debug.r_map, take, &found);
+    assert_true(count > 10);
+    assert_int_equal(found, 15);
+    assert_true(functions > 5);
+}
+
+/* Stripped: what it exports. */
+static void take_malloc(const struct symtab_symbol *s, void *context)
+{
+    if (strcmp(s->name, "malloc") == 0)
+        *(uintptr_t *)context = s->start;
+}
+
+static void a_library(void **state)
+{
+    (void)state;
+    void *libc = dlopen("libc.so.6", RTLD_NOW);
+    uintptr_t start = 0;
+    assert_true(symtab_read((const struct link_map *)libc, take_malloc, &start) > 1000);
+    assert_ptr_equal((void *)start, dlsym(libc, "malloc"));
+}
+
+static void another_file_is_refused(void **state)
+{
+    (void)state;
+    struct link_map map = *_r_debug.r_map;
+    char other[] = "/bin/true", none[] = "/nonexistent";
+    map.l_name = other;
+    assert_true(symtab_read(&map, take, &found) < 0);
+    map.l_name = none;
+    assert_true(symtab_read(&map, take, &found) < 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(this_program),
+        cmocka_unit_test(a_library),
+        cmocka_unit_test(another_file_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
