@@ -51,8 +51,26 @@ struct series {
     size_t count;
 };
 
+/* Numbers in rows, each row with a name. */
+struct table {
+    const char *name;           /* of the column of names */
+    const char *const *columns; /* of numbers */
+    size_t column_count;
+    const char **names; /* one a row */
+    double *cells;      /* row by row */
+    size_t rows;
+};
+
 /* RATIO: a share, NUMBER: any other fraction; both in `ratio`. */
-enum evidence_type { EVIDENCE_U64, EVIDENCE_NS, EVIDENCE_RATIO, EVIDENCE_NUMBER, EVIDENCE_STRING, EVIDENCE_SERIES };
+enum evidence_type {
+    EVIDENCE_U64,
+    EVIDENCE_NS,
+    EVIDENCE_RATIO,
+    EVIDENCE_NUMBER,
+    EVIDENCE_STRING,
+    EVIDENCE_SERIES,
+    EVIDENCE_TABLE
+};
 struct evidence {
     const char *key;
     enum evidence_type type;
@@ -60,6 +78,7 @@ struct evidence {
     double ratio;
     const char *string;
     const struct series *series;
+    const struct table *table;
 };
 
 struct finding {

@@ -95,9 +95,14 @@ struct replay {
     double end_ns;
 };
 
+/* At the same time, who ends goes before who begins. */
 static bool occasion_before(const struct occasion *a, const struct occasion *b)
 {
-    return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->order < b->order;
+    if (a->time_ns != b->time_ns)
+        return a->time_ns < b->time_ns;
+    if ((a->step == STEP_DONE) != (b->step == STEP_DONE))
+        return a->step == STEP_DONE;
+    return a->order < b->order;
 }
 
 static void occasion_push(struct replay *r, double time_ns, enum step step, size_t operation)

@@ -123,6 +123,23 @@ static json_t *series_new(const struct series *series)
     return with(o, "counts", counts);
 }
 
+static json_t *double_new(double number)
+{
+    return isfinite(number) ? json_real(number) : json_null();
+}
+
+static json_t *table_new(const struct table *table)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < table->rows; i++) {
+        json_t *o = with(json_object(), table->name, text_new(table->names[i]));
+        for (size_t j = 0; j < table->column_count; j++)
+            o = with(o, table->columns[j], double_new(table->cells[i * table->column_count + j]));
+        array = append(array, o);
+    }
+    return array;
+}
+
 static json_t *context_new(const struct request_context *context)
 {
     if (!context->name)
@@ -141,11 +158,13 @@ static json_t *evidence_value_new(const struct evidence *evidence)
         return number_new(evidence->u64);
     case EVIDENCE_RATIO:
     case EVIDENCE_NUMBER:
-        return isfinite(evidence->ratio) ? json_real(evidence->ratio) : json_null();
+        return double_new(evidence->ratio);
     case EVIDENCE_STRING:
         return text_new(evidence->string);
     case EVIDENCE_SERIES:
         return series_new(evidence->series);
+    case EVIDENCE_TABLE:
+        return table_new(evidence->table);
     }
     return json_null();
 }

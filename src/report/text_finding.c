@@ -205,6 +205,8 @@ static const char *evidence_value(const struct evidence *evidence, char *buffer,
         return buffer;
     case EVIDENCE_SERIES:
         return unit_spark(evidence->series->counts, evidence->series->count, buffer, size);
+    case EVIDENCE_TABLE:
+        break;
     }
     return "?";
 }
@@ -229,8 +231,8 @@ static void evidence_write(const struct finding *finding, const struct report_st
 
     for (size_t i = 0; i < finding->evidence_count; i++) {
         char label[64], value[512], item[600];
-        if (strcmp(finding->evidence[i].key, "share") == 0)
-            continue; /* stands beside the total */
+        if (strcmp(finding->evidence[i].key, "share") == 0 || finding->evidence[i].type == EVIDENCE_TABLE)
+            continue; /* stands beside the total; is too much for a screen */
         evidence_label(&finding->evidence[i], label, sizeof(label));
         snprintf(item, sizeof(item), "%s %s", label, evidence_value(&finding->evidence[i], value, sizeof(value)));
         unsigned column = VALUE_INDENT;

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "analysis/lock_question.h"
+
+#include "analysis/lock_replay.h"
+#include "analysis/round.h"
+
+#define OPERATIONS_MIN 20 /* recorded in windows, of which anything can be said */
+
+/*
+ * A thread that was woken needs a CPU and the interpreter before it goes on. Where locks are at stake those that have
+ * the interpreter soon want the lock too and let it go, so this is at the low end of how long threads were seen to wait
+ * for the interpreter, and not longer than a wake-up takes: about 50 µs, with which the replay was compared.
+ */
+#define HANDOVER_QUANTILE 0.05
+#define HANDOVER_MOST_NS 50000
+#define STOOD_NS 500000 /* at most, where no wait for the interpreter was seen */
+
+static const double speeds[] = {1, 2, 5, 10};
+static const char *const lock_names[REPLAY_LOCKS] = {"one lock", "16 striped locks", "read-write lock"};
+static const char *const columns[] = {"rate",        "operations_per_s", "busy",        "waits",      "wait_mean_ns",
+                                      "wait_p50_ns", "wait_p99_ns",      "wait_max_ns", "queue_mean", "queue_max"};
+enum { SPEEDS = sizeof(speeds) / sizeof(speeds[0]), COLUMNS = sizeof(columns) / sizeof(columns[0]) };
+
+static const struct lock_row *interpreter_lock(const struct model *model, const struct model_process *process)
+{
+    for (size_t i = 0; i < model->locks.index.count; i++) {
+        const struct lock_row *row = &model->locks.rows[i];
+        if (row->process == process && row->kind == LOCK_KIND_GIL)
+            return row;
+    }
+    return NULL;
+}
+
+static struct replay_setup setup_of(const struct model *model, const struct watched_object *object)
+{
+    const struct lock_row *gil = interpreter_lock(model, object->process);
+    struct replay_setup setup = {
+        .lock = REPLAY_ONE, .speed = 1, .interpreter = true, .handover_ns = HANDOVER_MOST_NS, .stood_max_ns = STOOD_NS};
+    if (!gil || gil->contended < 1 || histogram_weight(&gil->waits) < 1)
+        return setup;
+    uint64_t least = histogram_quantile(&gil->waits, HANDOVER_QUANTILE);
+    if (least < setup.handover_ns)
+        setup.handover_ns = least;
+    setup.stood_max_ns = round_whole(gil->wait_ns / gil->contended);
+    return setup;
+}
+
+static struct replay_result replay(const struct model *model, const struct watched_object *object,
+                                   const struct replay_setup *setup)
+{
+    struct replay_result result = {0};
+    uint32_t number = (uint32_t)(object - model->watched.objects);
+    watched_windows_replay(&model->watched.windows, number, setup, &result);
+    return result;
+}
+
+static double operations_per_ns(const struct watched_object *object)
+{
+    uint64_t ns = object->last_ns > object->first_ns ? object->last_ns - object->first_ns : 0;
+    return ns > 0 ? (double)object->operations / (double)ns : 0;
+}
+
+/* Windows open when there is something to record, and are short: how often operations come is known exactly. Factor
+   from a window's time to the object's. */
+static double time_factor(const struct watched_object *object, const struct replay_result *result)
+{
+    double windows = result->time_ns > 0 ? (double)result->operations / result->time_ns : 0;
+    double exact = operations_per_ns(object);
+    return windows > 0 && exact > 0 && exact < windows ? exact / windows : 1;
+}
+
+static double share(double part, double all)
+{
+    double share = all > 0 ? part / all : 0;
+    return share < 1 ? share : 1;
+}
+
+static struct lock_answer answer_of(const struct replay_result *result, enum replay_lock lock, double factor)
+{
+    uint64_t p50 = histogram_quantile(&result->waits, 0.5), p99 = histogram_quantile(&result->waits, 0.99);
+    return (struct lock_answer){
+        .busy = share(replay_utilisation(result, lock) * factor, 1),
+        .waits = share((double)result->queued, (double)result->operations),
+        .mean_ns = result->operations ? round_whole(result->wait_ns / (double)result->operations) : 0,
+        .p50_ns = p50 < result->wait_max_ns ? p50 : result->wait_max_ns,
+        .p99_ns = p99 < result->wait_max_ns ? p99 : result->wait_max_ns,
+        .max_ns = result->wait_max_ns,
+    };
+}
+
+bool lock_question_answer(struct model *model, const struct watched_object *object, struct lock_answer *answer)
+{
+    struct replay_setup setup = setup_of(model, object);
+    struct replay_result result = replay(model, object, &setup);
+    bool enough = result.operations >= OPERATIONS_MIN;
+    if (enough)
+        *answer = answer_of(&result, REPLAY_ONE, time_factor(object, &result));
+    replay_result_free(&result);
+    return enough;
+}
+
+static void row_fill(struct table *table, enum replay_lock lock, double speed, const struct replay_result *result,
+                     double factor)
+{
+    struct lock_answer answer = answer_of(result, lock, factor);
+    double *cells = &table->cells[table->rows * table->column_count];
+    const double row[COLUMNS] = {speed,
+                                 result->time_ns > 0 ? (double)result->operations * factor / result->time_ns * 1e9 : 0,
+                                 answer.busy,
+                                 answer.waits,
+                                 (double)answer.mean_ns,
+                                 (double)answer.p50_ns,
+                                 (double)answer.p99_ns,
+                                 (double)answer.max_ns,
+                                 replay_queue_mean(result),
+                                 (double)result->queue_max};
+    for (size_t i = 0; i < COLUMNS; i++)
+        cells[i] = row[i];
+    table->names[table->rows++] = lock_names[lock];
+}
+
+static struct table *table_make(struct model *model, const struct watched_object *object, double factor)
+{
+    struct table *table = arena_get(model->arena, sizeof(*table));
+    *table = (struct table){.name = "lock", .columns = columns, .column_count = COLUMNS};
+    table->names = arena_get(model->arena, REPLAY_LOCKS * SPEEDS * sizeof(*table->names));
+    table->cells = arena_get(model->arena, REPLAY_LOCKS * SPEEDS * COLUMNS * sizeof(*table->cells));
+    for (size_t lock = 0; lock < REPLAY_LOCKS; lock++) {
+        for (size_t i = 0; i < SPEEDS; i++) {
+            struct replay_setup setup = setup_of(model, object);
+            setup.lock = (enum replay_lock)lock;
+            setup.speed = speeds[i];
+            struct replay_result result = replay(model, object, &setup);
+            row_fill(table, setup.lock, setup.speed, &result, factor);
+            replay_result_free(&result);
+        }
+    }
+    return table;
+}
+
+static const char *answer_words(const struct lock_answer *answer, struct arena *arena)
+{
+    const char *busy = words_share(answer->busy, arena);
+    if (answer->waits == 0)
+        return arena_format(arena, "would be busy %s of the time, and no operation would wait for it", busy);
+    return arena_format(arena, "would be busy %s of the time; %s of the operations would wait, p99 wait %s, longest %s",
+                        busy, words_share(answer->waits, arena), words_duration(answer->p99_ns, arena),
+                        words_duration(answer->max_ns, arena));
+}
+
+void lock_question_evidence(struct model *model, const struct watched_object *object, struct finding *finding)
+{
+    struct replay_setup setup = setup_of(model, object);
+    struct replay_result result = replay(model, object, &setup);
+    double factor = time_factor(object, &result);
+    struct lock_answer answer = answer_of(&result, REPLAY_ONE, factor);
+    uint64_t operations = result.operations;
+    replay_result_free(&result);
+    if (operations < OPERATIONS_MIN)
+        return;
+    evidence_text(finding, "one_lock", answer_words(&answer, model->arena));
+    evidence_ratio(finding, "one_lock_busy", answer.busy);
+    evidence_ratio(finding, "one_lock_waits", answer.waits);
+    evidence_time(finding, "one_lock_wait_mean_ns", answer.mean_ns);
+    evidence_time(finding, "one_lock_wait_p50_ns", answer.p50_ns);
+    evidence_time(finding, "one_lock_wait_p99_ns", answer.p99_ns);
+    evidence_time(finding, "one_lock_wait_max_ns", answer.max_ns);
+    evidence_count(finding, "replayed", operations);
+    evidence_table(finding, "locks_replayed", table_make(model, object, factor));
+}
