@@ -10,6 +10,7 @@
 #define CPROBE_CAPTURE_LOCKS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
@@ -21,6 +22,8 @@ uint32_t locks_number(uintptr_t lock, unsigned kind);
 
 /* A lock was initialised at this address, by a call that returns to `pc`. Anything known of an earlier one is void. */
 void locks_born(const void *lock, uintptr_t pc);
+/* The thread that initialised the lock at this address, 0: not known. */
+uint32_t locks_maker(uintptr_t lock);
 /* The lock at this address is destroyed. */
 void locks_died(const void *lock);
 
@@ -36,5 +39,8 @@ bool locks_held(const struct held *h);
 
 /* The number of the set of locks that the calling thread holds, 0: none. */
 uint32_t locks_set(void);
+
+/* The same of a list of at most LOCKSET_MAX entries. */
+uint32_t locks_set_of(const struct held *list, size_t size);
 
 #endif

@@ -41,7 +41,8 @@ struct held {
 
 struct lockset {
     uint16_t depth;
-    uint16_t period;   /* log2 of the mean number of acquisitions from one that is timed to the next; 0: not begun */
+    uint8_t period;    /* log2 of the mean number of acquisitions from one that is timed to the next; 0: not begun */
+    uint8_t inside;    /* the thread is in an operation that wants to know of the locks taken in it (python_use.h) */
     int32_t ticks;     /* acquisitions until the next one that is timed */
     uint64_t hash;     /* xor of lockset_mix of all held */
     uint64_t last_ns;  /* when an acquisition was last timed */
@@ -59,6 +60,8 @@ COLD void lock_timed(struct held *h);
 COLD void lock_ordered(uintptr_t lock, unsigned kind, unsigned flags);
 /* A timed lock was left. */
 COLD void lock_left(const struct held *h);
+/* A lock was taken inside of an operation. */
+COLD void lock_entered_inside(const struct held *h);
 
 static inline uint64_t lockset_mix(uintptr_t lock)
 {
@@ -105,6 +108,8 @@ static ALWAYS_INLINE void lockset_enter(struct lockset *s, uintptr_t lock, uintp
     s->hash ^= lockset_mix(lock);
     if (unlikely(--s->ticks < 0) && !since_ns)
         lock_timed(h);
+    if (unlikely(s->inside))
+        lock_entered_inside(h);
 }
 
 /* `lock` was taken without waiting. */

@@ -8,11 +8,20 @@
 #include "base/compiler.h"
 #include "base/nearest.h"
 #include "base/sys.h"
+#include "capture/python_rules.h"
 #include "trace/writer.h"
 
 #define CONNECTIONS_MAX 65000 /* conversation.h: their numbers have 16 bits */
 
-enum setting_type { SETTING_PATH, SETTING_SIZE, SETTING_TIME, SETTING_BOOL, SETTING_NUMBER, SETTING_WORD };
+enum setting_type {
+    SETTING_PATH,
+    SETTING_SIZE,
+    SETTING_TIME,
+    SETTING_BOOL,
+    SETTING_NUMBER,
+    SETTING_WORD,
+    SETTING_CLASSES
+};
 
 struct word {
     const char *text;
@@ -45,6 +54,8 @@ static const struct row {
     {"CPROBE_KEYS", SETTING_WORD, offsetof(struct settings, keys), 0, 2, "full, hash or off", keys_words},
     {"CPROBE_CONNECTIONS", SETTING_NUMBER, offsetof(struct settings, connections), 1, CONNECTIONS_MAX,
      "a number from 1 to 65000", NULL},
+    {"CPROBE_WATCH_PY", SETTING_CLASSES, offsetof(struct settings, watch_py), 0, 0,
+     "a list of module:Class[.method,...], or off", NULL},
     {"CPROBE_ROOT", SETTING_NUMBER, offsetof(struct settings, root), 0, UINT32_MAX, "a process id (set by cprobe)",
      NULL},
 };
@@ -112,6 +123,15 @@ static bool parse_path(const char *text, char *out)
     return true;
 }
 
+static bool parse_classes(const char *text, char *out)
+{
+    size_t length = strlen(text);
+    if (length >= SETTINGS_WATCH_MAX || !python_rules_valid(text))
+        return false;
+    memcpy(out, text, length + 1);
+    return true;
+}
+
 static bool parse_row(struct settings *s, const struct row *row, const char *text)
 {
     void *field = (char *)s + row->offset;
@@ -120,6 +140,8 @@ static bool parse_row(struct settings *s, const struct row *row, const char *tex
     switch (row->type) {
     case SETTING_PATH:
         return parse_path(text, field);
+    case SETTING_CLASSES:
+        return parse_classes(text, field);
     case SETTING_SIZE:
         good = parse_quantity(text, sizes, ARRAY_SIZE(sizes), &value);
         break;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define SETTINGS_PATH_MAX 900
+#define SETTINGS_WATCH_MAX 1024
 
 /* CPROBE_KEYS: what is kept of the keys that a program asks for. */
 enum settings_keys { SETTINGS_KEYS_OFF = 0, SETTINGS_KEYS_HASH = 1, SETTINGS_KEYS_FULL = 2 };
@@ -19,10 +20,11 @@ struct settings {
     bool stall_stacks;           /* stacks of computing loop threads in long turns, oncpu.h */
     bool quiet;
     bool summary;
-    uint32_t wire;        /* 1: what is said on connections is looked at */
-    uint32_t keys;        /* enum settings_keys */
-    uint32_t connections; /* conversations followed at once */
-    uint32_t root;        /* process id of the run's first recorded process, 0: this is it */
+    uint32_t wire;                     /* 1: what is said on connections is looked at */
+    uint32_t keys;                     /* enum settings_keys */
+    uint32_t connections;              /* conversations followed at once */
+    char watch_py[SETTINGS_WATCH_MAX]; /* python_rules.h */
+    uint32_t root;                     /* process id of the run's first recorded process, 0: this is it */
 };
 
 /* Reads `environment`. Each bad value or unknown CPROBE_ name is reported through `complain` (one sentence with
