@@ -4,16 +4,17 @@
 #include <string.h>
 
 #include "capture/put.h"
+#include "capture/python.h"
 #include "capture/python_use.h"
 #include "capture/recorder.h"
 
 #define METHODS 1024u /* a power of two */
-#define GOES_ON 0x220 /* CO_GENERATOR | CO_ASYNC_GENERATOR; CO_COROUTINE is below */
-#define COROUTINE 0x80
+#define GOES_ON 0x2a0 /* CO_GENERATOR, CO_COROUTINE, CO_ASYNC_GENERATOR */
 
 static struct {
     uint16_t count, number; /* entries; number given last */
     ptrdiff_t vectorcall;   /* offset in a function object */
+    python_vectorcall call; /* what is there in every plain function */
     py_object *subtype;     /* 3.11: of bracketed functions; NULL: not made yet */
     struct python_method table[METHODS];
 } methods;
@@ -38,8 +39,8 @@ static py_object *bracket(py_object *function, py_object *const *arguments, size
         o = python_object_find(arguments[0]);
     uint16_t use = o ? python_use_begin(o, m) : 0;
     if (!use)
-        return PYTHON(_PyFunction_Vectorcall)(function, arguments, count, names);
-    py_object *result = PYTHON(_PyFunction_Vectorcall)(function, arguments, count, names);
+        return methods.call(function, arguments, count, names);
+    py_object *result = methods.call(function, arguments, count, names);
     python_use_end(use, result == NULL);
     return result;
 }
@@ -134,13 +135,15 @@ static bool goes_on(py_object *function)
         PYTHON(Py_DecRef)(code);
     if (!flags)
         PYTHON(PyErr_Clear)();
-    return value & (GOES_ON | COROUTINE);
+    return value & GOES_ON;
 }
 
 static bool function_redirect(py_object *function)
 {
     uintptr_t *call = python_word(function, (size_t)methods.vectorcall);
-    if (*call != (uintptr_t)PYTHON(_PyFunction_Vectorcall))
+    if (!methods.call && python_owns(*call)) /* a class is just being made: nobody else had its functions yet */
+        methods.call = (python_vectorcall)*call;
+    if (*call != (uintptr_t)methods.call)
         return false; /* somebody else's */
     if (PYTHON(PyFunction_SetVectorcall)) {
         PYTHON(PyFunction_SetVectorcall)(function, bracket);
@@ -179,6 +182,7 @@ const char *python_functions_begin(void)
     methods.vectorcall = (ptrdiff_t)*python_word(PYTHON(PyFunction_Type), PYTHON_TYPE_VECTORCALL_OFFSET);
     if (methods.vectorcall < 64 || methods.vectorcall > 256 || methods.vectorcall % 8)
         return "its functions do not look as they should";
+    methods.call = PYTHON(_PyFunction_Vectorcall);
     if (python_api.version >= 0x030c && !PYTHON(PyFunction_SetVectorcall))
         return "it lacks PyFunction_SetVectorcall";
     return NULL;

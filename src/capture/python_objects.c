@@ -12,7 +12,8 @@
 
 #define CLASSES 256u
 #define BUCKETS 4096u
-#define NUMBERS_MAX 1024u /* objects with a number of their own in the trace */
+#define NUMBERS_MAX 1024u  /* objects with a number of their own in the trace; */
+#define NUMBERS_ALONE 512u /* of which so many may be used by one thread only */
 
 static struct {
     uint32_t class_count;
@@ -162,14 +163,22 @@ static void write_object(const struct python_object *o, uint32_t stack, uint64_t
     writer_log_commit(&e->header, EVENT_OBJECT);
 }
 
+static uint32_t number_give(const struct python_object *o)
+{
+    if (table.numbers >= (o->second_tid ? NUMBERS_MAX : NUMBERS_ALONE))
+        return OBJECT_OVERFLOW_ID;
+    return OBJECT_OVERFLOW_ID + ++table.numbers;
+}
+
 /* A fork's child keeps the number, and writes the record anew: stacks belong to one trace. */
 void python_object_number(struct python_object *o, uint64_t now_ns)
 {
-    if (likely(o->pid == recorder.pid))
+    if (likely(o->pid == recorder.pid && (o->id != OBJECT_OVERFLOW_ID || !o->second_tid || o->refused)))
         return;
     o->pid = recorder.pid;
-    if (!o->id)
-        o->id = table.numbers < NUMBERS_MAX ? OBJECT_OVERFLOW_ID + ++table.numbers : OBJECT_OVERFLOW_ID;
+    if (o->id <= OBJECT_OVERFLOW_ID)
+        o->id = number_give(o);
+    o->refused = o->id == OBJECT_OVERFLOW_ID && o->second_tid;
     if (o->id == OBJECT_OVERFLOW_ID)
         return;
     write_object(o, o->frames ? stack_python(o->birth, o->frames) : stack_capture(&thread_self), now_ns);

@@ -59,15 +59,14 @@ struct python_object {
     uint16_t next;  /* in its bucket, or of the free ones; 0: last */
     uint16_t first; /* python_use.c: operations inside, innermost list; 0: none */
     uint16_t inside;
-    uint8_t shared;                 /* used by a second thread or fiber */
     uint8_t frames;                 /* how many of `birth` */
+    uint8_t refused;                /* no number was left, not even for one that threads share */
     uint32_t id;                    /* in the trace, 0: none yet */
     uint32_t pid;                   /* process whose trace has it */
     uint32_t born_tid;              /* 0: its creation was not seen */
-    uint32_t first_tid, second_tid; /* that used it first, and that made it shared; 0: nobody yet */
-    uintptr_t first_fiber, second_fiber;
-    uint64_t sample_ns;  /* when the next example is due */
-    uint64_t overlap_ns; /* when an overlap was last recorded */
+    uint32_t first_tid, second_tid; /* threads that used it first; 0: none yet */
+    uint64_t sample_ns;             /* when the next example is due */
+    uint64_t overlap_ns;            /* when an overlap was last recorded */
     uint32_t combinations[PYTHON_COMBINATIONS];
     struct python_pair pairs[PYTHON_PAIRS];
     struct python_drift drift;

@@ -237,23 +237,13 @@ static void use_fill(struct use *u, struct python_object *o, const struct python
         locks_at_begin(u);
 }
 
-/* Only with greenlets: the one that runs now is told from others of its thread. */
-static bool object_shared(const struct python_object *o, const struct use *u)
-{
-    return o->first_tid != u->tid || o->first_fiber != u->fiber;
-}
-
 static void use_enter(uint16_t index, struct python_object *o)
 {
     struct use *u = &uses.at[index];
-    if (!o->first_tid) {
+    if (!o->first_tid)
         o->first_tid = u->tid;
-        o->first_fiber = u->fiber;
-    } else if (!o->shared && object_shared(o, u)) {
-        o->shared = 1;
+    else if (!o->second_tid && o->first_tid != u->tid)
         o->second_tid = u->tid;
-        o->second_fiber = u->fiber;
-    }
     if (unlikely(o->inside)) {
         python_object_number(o, u->begin_ns);
         python_overlap_begin(index);
@@ -328,10 +318,10 @@ static void count(const struct use *u, uint64_t now_ns, bool key_error)
     store_release(&c->count, c->count + 1);
 }
 
-/* 0: the thread, or fiber, that used the object first, 1: the one that made it shared, 2: another one. */
+/* 0: the thread that used the object first, 1: the one that did so second, 2: another one. */
 static unsigned thread_rank(const struct python_object *o, const struct use *u)
 {
-    return !object_shared(o, u) ? 0 : o->second_tid == u->tid && o->second_fiber == u->fiber ? 1 : 2;
+    return u->tid == o->first_tid ? 0 : u->tid == o->second_tid ? 1 : 2;
 }
 
 /* Whether this method has not been used with these locks yet: by the object's first thread, its second one or others,
@@ -341,7 +331,7 @@ static bool combination_new(struct python_object *o, const struct use *u)
     uint64_t h = u->method->id;
     for (uint8_t i = 0; i < u->locks; i++)
         h ^= lockset_mix(u->lock[i].lock);
-    h = (h << 3 | (uint64_t)o->shared << 2 | thread_rank(o, u)) * UINT64_C(0x9E3779B97F4A7C15);
+    h = (h << 3 | (uint64_t)(o->second_tid != 0) << 2 | thread_rank(o, u)) * UINT64_C(0x9E3779B97F4A7C15);
     uint32_t key = (uint32_t)(h >> 32) | 1;
     for (size_t i = 0; i < PYTHON_COMBINATIONS; i++) {
         if (o->combinations[i] == key)
@@ -358,14 +348,13 @@ static void write_mutate(const struct use *u, uint64_t now_ns, uint32_t locks, u
 {
     struct thread *t = u->thread;
     bool overlapped = (u->flags & (USE_OVERLAPPED | USE_LOCKS_INSIDE)) == USE_OVERLAPPED;
-    uint64_t fiber = u->fiber ? python_fiber() : 0;
     struct event_mutate *e = writer_ring_reserve(&recorder.writer, &t->ring, t->slot->number);
     if (!e)
         return;
     memset(e, 0, sizeof(*e));
     e->header = (struct event_header){EVENT_MAGIC, EVENT_MUTATE, sizeof(*e), u->begin_ns};
     e->duration_ns = now_ns - u->begin_ns;
-    e->fiber = fiber;
+    e->fiber = u->fiber;
     e->tid = u->tid;
     e->slot = t->slot->number;
     e->stack = stack;
@@ -388,7 +377,7 @@ static void use_record(struct use *u, uint16_t index, uint64_t now_ns, bool rais
         method_number(m, now_ns);
     count(u, now_ns, key_error);
     bool own = o->id != OBJECT_OVERFLOW_ID;
-    bool example = own && (combination_new(o, u) || (now_ns >= o->sample_ns && o->shared));
+    bool example = own && (combination_new(o, u) || (now_ns >= o->sample_ns && o->second_tid));
     uint32_t locks = u->locks && (example || u->overlaps || u->window) ? locks_set_of(u->lock, u->locks) : 0;
     if (unlikely(u->overlaps))
         python_overlap_end(index, locks);

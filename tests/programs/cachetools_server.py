@@ -3,7 +3,7 @@
 """cachetools_server.py MODE THREADS SECONDS [RATE]: a service whose threads share one cachetools.TTLCache.
 
 MODE
-  unlocked     cachetools.cached(cache): guilty. KeyError and RuntimeError out of the cache, and a counter that drifts
+  unlocked     cachetools.cached(cache): guilty. KeyError, RuntimeError, TypeError out of the cache, and a counter that drifts
   locked       cachetools.cached(cache, lock=Lock()): the innocent twin
   direct       the cache is used as a dict, without a lock: guilty
   with         the cache is used as a dict, each time in `with lock:`: innocent
@@ -66,7 +66,7 @@ def work(use, until, rate, seed):
     while time.monotonic() < until:
         try:
             use(choose.randrange(KEYS))
-        except (KeyError, RuntimeError, AttributeError) as error:
+        except (KeyError, RuntimeError, TypeError) as error:
             note_error(error)
         calls += 1
         if pause:
