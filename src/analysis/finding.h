@@ -150,6 +150,19 @@ struct lock {
     uint64_t queue_max;                             /* most threads that waited at once */
 };
 
+/* Watched objects of one class that were made in one place. Counts are exact. */
+struct watched_row {
+    struct process_info process; /* of the busiest one */
+    const char *name;
+    uint64_t objects, operations, changes, threads, key_errors;
+    uint64_t overlaps;         /* operations that began while another one was inside, with no lock in common */
+    int64_t difference;        /* of a counter of its size from its content, at the last check */
+    bool counted;              /* it has such a counter, and was checked */
+    bool lock_known;           /* enough operations were recorded one by one to say: */
+    double lock_busy;          /* share of the time for which one lock around them would be had, */
+    uint64_t lock_wait_p99_ns; /* and the wait for it */
+};
+
 /* Waits of at least half of end_ns and shorter than it; UINT64_MAX: all longer ones. */
 struct syscall_bucket {
     uint64_t end_ns, count;
@@ -183,6 +196,8 @@ struct report {
     size_t endpoint_count; /* most waited for first */
     struct lock *locks;
     size_t lock_count; /* most waited for first */
+    struct watched_row *watched;
+    size_t watched_count; /* most operations first */
     struct process_row *processes;
     size_t process_count;
     struct syscall_row *syscalls;

@@ -15,6 +15,8 @@
 #define HANDOVER_MOST_NS 50000
 #define STOOD_NS 500000 /* at most, where no wait for the interpreter was seen */
 
+#define MET_FACTOR_MOST 10.0 /* by how much chance may be corrected */
+
 static const double speeds[] = {1, 2, 5, 10};
 static const char *const lock_names[REPLAY_LOCKS] = {"one lock", "16 striped locks", "read-write lock"};
 static const char *const columns[] = {"rate",        "operations_per_s", "busy",        "waits",      "wait_mean_ns",
@@ -75,17 +77,50 @@ static double share(double part, double all)
     return share < 1 ? share : 1;
 }
 
-static struct lock_answer answer_of(const struct replay_result *result, enum replay_lock lock, double factor)
+/*
+ * Whoever began while another one was inside would have waited. Windows hold few of these, and by chance too many or
+ * too few; how many there were in all is known exactly. Factor from the windows' share of them to the exact one.
+ */
+static double met_factor(const struct watched_object *object, const struct replay_result *result, uint64_t met)
 {
-    uint64_t p50 = histogram_quantile(&result->waits, 0.5), p99 = histogram_quantile(&result->waits, 0.99);
+    double exact = object->operations > 0 ? (double)object->found_inside / (double)object->operations : 0;
+    double windows = result->operations > 0 ? (double)met / (double)result->operations : 0;
+    if (windows <= 0 || exact <= 0)
+        return 1;
+    double factor = exact / windows;
+    return factor < 1 / MET_FACTOR_MOST ? 1 / MET_FACTOR_MOST : factor > MET_FACTOR_MOST ? MET_FACTOR_MOST : factor;
+}
+
+/* A quantile of all operations, where waits are `factor` times as frequent as they were in the replay. */
+static uint64_t wait_quantile(const struct replay_result *result, double quantile, double factor)
+{
+    double beyond = (1 - quantile) / factor;
+    uint64_t wait = beyond < 1 ? histogram_quantile(&result->waits, 1 - beyond) : 0;
+    return wait < result->wait_max_ns ? wait : result->wait_max_ns;
+}
+
+struct factors {
+    double time, met;
+};
+
+static struct lock_answer answer_of(const struct replay_result *result, enum replay_lock lock, struct factors factors)
+{
+    double count = result->operations ? (double)result->operations : 1;
     return (struct lock_answer){
-        .busy = share(replay_utilisation(result, lock) * factor, 1),
-        .waits = share((double)result->queued, (double)result->operations),
-        .mean_ns = result->operations ? round_whole(result->wait_ns / (double)result->operations) : 0,
-        .p50_ns = p50 < result->wait_max_ns ? p50 : result->wait_max_ns,
-        .p99_ns = p99 < result->wait_max_ns ? p99 : result->wait_max_ns,
+        .busy = share(replay_utilisation(result, lock) * factors.time, 1),
+        .waits = share((double)result->queued * factors.met, count),
+        .mean_ns = round_whole(result->wait_ns * factors.met / count),
+        .p50_ns = wait_quantile(result, 0.5, factors.met),
+        .p99_ns = wait_quantile(result, 0.99, factors.met),
         .max_ns = result->wait_max_ns,
     };
+}
+
+static struct factors factors_of(const struct model *model, const struct watched_object *object,
+                                 const struct replay_result *result)
+{
+    uint64_t met = watched_windows_met(&model->watched.windows, (uint32_t)(object - model->watched.objects));
+    return (struct factors){time_factor(object, result), met_factor(object, result, met)};
 }
 
 bool lock_question_answer(struct model *model, const struct watched_object *object, struct lock_answer *answer)
@@ -94,18 +129,19 @@ bool lock_question_answer(struct model *model, const struct watched_object *obje
     struct replay_result result = replay(model, object, &setup);
     bool enough = result.operations >= OPERATIONS_MIN;
     if (enough)
-        *answer = answer_of(&result, REPLAY_ONE, time_factor(object, &result));
+        *answer = answer_of(&result, REPLAY_ONE, factors_of(model, object, &result));
     replay_result_free(&result);
     return enough;
 }
 
 static void row_fill(struct table *table, enum replay_lock lock, double speed, const struct replay_result *result,
-                     double factor)
+                     struct factors factors)
 {
-    struct lock_answer answer = answer_of(result, lock, factor);
+    struct lock_answer answer = answer_of(result, lock, factors);
     double *cells = &table->cells[table->rows * table->column_count];
     const double row[COLUMNS] = {speed,
-                                 result->time_ns > 0 ? (double)result->operations * factor / result->time_ns * 1e9 : 0,
+                                 result->time_ns > 0 ? (double)result->operations * factors.time / result->time_ns * 1e9
+                                                     : 0,
                                  answer.busy,
                                  answer.waits,
                                  (double)answer.mean_ns,
@@ -119,7 +155,7 @@ static void row_fill(struct table *table, enum replay_lock lock, double speed, c
     table->names[table->rows++] = lock_names[lock];
 }
 
-static struct table *table_make(struct model *model, const struct watched_object *object, double factor)
+static struct table *table_make(struct model *model, const struct watched_object *object, struct factors factors)
 {
     struct table *table = arena_get(model->arena, sizeof(*table));
     *table = (struct table){.name = "lock", .columns = columns, .column_count = COLUMNS};
@@ -131,7 +167,7 @@ static struct table *table_make(struct model *model, const struct watched_object
             setup.lock = (enum replay_lock)lock;
             setup.speed = speeds[i];
             struct replay_result result = replay(model, object, &setup);
-            row_fill(table, setup.lock, setup.speed, &result, factor);
+            row_fill(table, setup.lock, setup.speed, &result, factors);
             replay_result_free(&result);
         }
     }
@@ -141,19 +177,18 @@ static struct table *table_make(struct model *model, const struct watched_object
 static const char *answer_words(const struct lock_answer *answer, struct arena *arena)
 {
     const char *busy = words_share(answer->busy, arena);
-    if (answer->waits == 0)
-        return arena_format(arena, "would be busy %s of the time, and no operation would wait for it", busy);
-    return arena_format(arena, "would be busy %s of the time; %s of the operations would wait, p99 wait %s, longest %s",
-                        busy, words_share(answer->waits, arena), words_duration(answer->p99_ns, arena),
-                        words_duration(answer->max_ns, arena));
+    if (answer->max_ns == 0)
+        return arena_format(arena, "would be busy %s of the time, and nobody would wait", busy);
+    return arena_format(arena, "would be busy %s of the time, p99 wait %s, longest %s", busy,
+                        words_duration(answer->p99_ns, arena), words_duration(answer->max_ns, arena));
 }
 
 void lock_question_evidence(struct model *model, const struct watched_object *object, struct finding *finding)
 {
     struct replay_setup setup = setup_of(model, object);
     struct replay_result result = replay(model, object, &setup);
-    double factor = time_factor(object, &result);
-    struct lock_answer answer = answer_of(&result, REPLAY_ONE, factor);
+    struct factors factors = factors_of(model, object, &result);
+    struct lock_answer answer = answer_of(&result, REPLAY_ONE, factors);
     uint64_t operations = result.operations;
     replay_result_free(&result);
     if (operations < OPERATIONS_MIN)
@@ -166,5 +201,5 @@ void lock_question_evidence(struct model *model, const struct watched_object *ob
     evidence_time(finding, "one_lock_wait_p99_ns", answer.p99_ns);
     evidence_time(finding, "one_lock_wait_max_ns", answer.max_ns);
     evidence_count(finding, "replayed", operations);
-    evidence_table(finding, "locks_replayed", table_make(model, object, factor));
+    evidence_table(finding, "locks_replayed", table_make(model, object, factors));
 }

@@ -37,20 +37,9 @@ struct mutation {
 
 /* ---- what there is ---- */
 
-static const struct watched_pair *pair_heaviest(const struct watched_object *object)
-{
-    const struct watched_pair *best = NULL;
-    for (size_t i = 0; i < object->pair_count; i++) {
-        const struct watched_pair *pair = &object->pairs[i];
-        if (pair->writes && (!best || pair->count > best->count))
-            best = pair;
-    }
-    return best;
-}
-
 static bool object_is_guilty(const struct watched_object *object)
 {
-    return object->locks.hazard_ns || pair_heaviest(object);
+    return object->locks.hazard_ns || watched_pair_heaviest(object);
 }
 
 /* The object with most overlaps, else the busiest one. */
@@ -59,7 +48,7 @@ static const struct watched_object *object_worst(const struct watched_site *site
     const struct watched_object *worst = NULL;
     for (size_t i = 0; i < site->count; i++) {
         const struct watched_object *object = site->list[i];
-        if (object_is_guilty(object) && (!worst || watched_overlaps(object, true) > watched_overlaps(worst, true)))
+        if (object_is_guilty(object) && (!worst || watched_overlaps(object) > watched_overlaps(worst)))
             worst = object;
     }
     return worst;
@@ -99,12 +88,12 @@ static bool mutation_of(const struct watched_site *site, struct mutation *mutati
     *mutation = (struct mutation){.site = site, .object = object_worst(site)};
     if (!mutation->object)
         return false;
-    mutation->pair = pair_heaviest(mutation->object);
+    mutation->pair = watched_pair_heaviest(mutation->object);
     for (size_t i = 0; i < site->count; i++) {
         const struct watched_object *object = site->list[i];
         if (!object_is_guilty(object))
             continue;
-        mutation->overlaps += watched_overlaps(object, true);
+        mutation->overlaps += watched_overlaps(object);
         mutation->operations += object->operations;
         mutation->mutations += object->mutations;
         mutation->key_errors += object->key_errors;
@@ -232,13 +221,9 @@ static size_t processes_of(const struct watched_site *site)
 
 static void overlap_evidence(const struct mutation *mutation, struct finding *finding)
 {
-    const struct watched_object *object = mutation->object;
+    double share = mutation->operations > 0 ? (double)mutation->overlaps / (double)mutation->operations : 0;
     evidence_count(finding, "overlaps", mutation->overlaps);
-    if (mutation->mutations > 0) {
-        double share = (double)mutation->overlaps / (double)mutation->mutations;
-        evidence_ratio(finding, "overlap_share", share < 1 ? share : 1);
-    }
-    evidence_count(finding, "found_others_inside", object->found_inside);
+    evidence_ratio(finding, "overlap_share", share < 1 ? share : 1);
 }
 
 static void evidence_report(struct model *model, const struct mutation *mutation, struct finding *finding)
@@ -246,17 +231,17 @@ static void evidence_report(struct model *model, const struct mutation *mutation
     const struct watched_object *object = mutation->object;
     const struct model_process *process = object->process;
     struct arena *arena = model->arena;
-    evidence_text(finding, "confidence", mutation->pair ? "confirmed: they were inside at the same time" : "hazard");
+    evidence_text(finding, "confidence", mutation->pair ? "confirmed" : "hazard");
     evidence_count(finding, "threads", mutation->threads);
+    if (mutation->pair)
+        overlap_evidence(mutation, finding);
+    lock_question_evidence(model, object, finding);
     evidence_text(finding, "method", watched_method(process, mutation->second.method));
     evidence_text(finding, "other_method", watched_method(process, mutation->first.method));
-    lock_question_evidence(model, object, finding);
     evidence_text(finding, "locks", lock_words_set(model, process, mutation->second.locks));
     evidence_text(finding, "other_locks", lock_words_set(model, process, mutation->first.locks));
     drift_evidence(mutation, finding, arena);
     races_evidence(mutation, finding, arena);
-    if (mutation->pair)
-        overlap_evidence(mutation, finding);
     evidence_text(finding, "object", mutation->site->name);
     evidence_count(finding, "operations", mutation->operations);
     evidence_count(finding, "changes", mutation->mutations);

@@ -61,17 +61,6 @@ static double growth_of(const struct watched_drift *drift)
     return end > begin ? grown * 3600e9 / (double)(end - begin) : 0;
 }
 
-static const struct watched_pair *pair_heaviest(const struct watched_object *object)
-{
-    const struct watched_pair *best = NULL;
-    for (size_t i = 0; i < object->pair_count; i++) {
-        const struct watched_pair *pair = &object->pairs[i];
-        if (pair->writes && (!best || pair->count > best->count))
-            best = pair;
-    }
-    return best;
-}
-
 static void numbers_evidence(const struct watched_drift *drift, struct finding *finding, struct arena *arena)
 {
     const struct event_drift *last = &drift->last;
@@ -90,9 +79,9 @@ static void numbers_evidence(const struct watched_drift *drift, struct finding *
 /* Also where both sides were, in the overlap that was seen most. */
 static void overlaps_evidence(struct model *model, const struct watched_object *object, struct finding *finding)
 {
-    const struct watched_pair *pair = pair_heaviest(object);
+    const struct watched_pair *pair = watched_pair_heaviest(object);
     const struct model_process *process = object->process;
-    evidence_count(finding, "overlaps", watched_overlaps(object, true));
+    evidence_count(finding, "overlaps", watched_overlaps(object));
     evidence_count(finding, "key_errors", object->key_errors);
     if (!pair)
         return;

@@ -6,8 +6,6 @@
 
 #include "analysis/model.h"
 
-static const char *const lookups[] = {"__getitem__", "__delitem__", "__missing__", "pop", "get"};
-
 /* ---- objects ---- */
 
 struct key {
@@ -228,6 +226,7 @@ void watched_event(struct model *model, struct model_process *process, const uni
 /* A KeyError is an answer where a key is looked up, and a surprise elsewhere. */
 static bool is_lookup(const char *method)
 {
+    static const char *const lookups[] = {"__getitem__", "__delitem__", "__missing__", "pop", "get"};
     const char *dot = strrchr(method, '.'), *name = dot ? dot + 1 : method;
     for (size_t i = 0; i < sizeof(lookups) / sizeof(lookups[0]); i++) {
         if (strcmp(name, lookups[i]) == 0)
@@ -301,12 +300,34 @@ void watched_free(struct watched_table *table)
     free(table->objects);
 }
 
-uint64_t watched_overlaps(const struct watched_object *object, bool writes)
+/* The recorder's table of pairs is small and only told now and then; its count of all is exact. */
+uint64_t watched_overlaps(const struct watched_object *object)
 {
     uint64_t count = 0;
     for (size_t i = 0; i < object->pair_count; i++) {
-        if (object->pairs[i].writes || !writes)
+        if (object->pairs[i].writes)
             count += object->pairs[i].count;
     }
-    return count;
+    return count > 0 && object->found_inside > count ? object->found_inside : count;
+}
+
+static bool pair_looks_up(const struct watched_object *object, const struct watched_pair *pair)
+{
+    return is_lookup(watched_method(object->process, pair->method)) ||
+           is_lookup(watched_method(object->process, pair->other));
+}
+
+const struct watched_pair *watched_pair_heaviest(const struct watched_object *object)
+{
+    const struct watched_pair *best = NULL;
+    for (size_t i = 0; i < object->pair_count; i++) {
+        const struct watched_pair *pair = &object->pairs[i];
+        if (!pair->writes)
+            continue;
+        bool worse = best && pair_looks_up(object, pair) > pair_looks_up(object, best);
+        bool better = best && pair_looks_up(object, pair) < pair_looks_up(object, best);
+        if (!best || better || (!worse && pair->count > best->count))
+            best = pair;
+    }
+    return best;
 }

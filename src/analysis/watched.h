@@ -92,8 +92,12 @@ size_t watched_count(const struct watched_table *table);
 /* "TTLCache.__setitem__"; "?" for an unknown number. */
 const char *watched_method(const struct model_process *process, uint32_t method);
 
-/* Overlaps of pairs that count (writes: of which both change the object). */
-uint64_t watched_overlaps(const struct watched_object *object, bool writes);
+/* How often a change began while another one was inside, with no lock in common. */
+uint64_t watched_overlaps(const struct watched_object *object);
+
+/* Of pairs of which both change the object, the one that was seen most, those that also look nothing up before others;
+   NULL: none. */
+const struct watched_pair *watched_pair_heaviest(const struct watched_object *object);
 
 /* Objects of one class that were made in one place, over all processes. */
 struct watched_site {

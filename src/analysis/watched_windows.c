@@ -40,7 +40,8 @@ void watched_windows_add(struct watched_windows *windows, uint32_t object, const
         .window = event->window,
         .tid = event->tid,
         .fiber = fiber_hash(event->fiber),
-        .writes = event->flags & MUTATE_WRITE};
+        .writes = event->flags & MUTATE_WRITE,
+        .met = event->inside > 0};
 }
 
 static int operation_compare(const void *left, const void *right)
@@ -75,6 +76,14 @@ static size_t object_first(const struct watched_windows *windows, uint32_t objec
             high = middle;
     }
     return low;
+}
+
+uint64_t watched_windows_met(const struct watched_windows *windows, uint32_t object)
+{
+    uint64_t met = 0;
+    for (size_t i = object_first(windows, object); i < windows->count && windows->list[i].object == object; i++)
+        met += windows->list[i].met;
+    return met;
 }
 
 static void window_replay(const struct watched_operation *list, size_t count, const struct replay_setup *setup,

@@ -20,6 +20,7 @@ struct watched_operation {
     uint32_t tid;
     uint32_t fiber; /* hash of it, 0: none */
     bool writes;
+    bool met; /* another one was inside when it began */
 };
 
 /* Zero-initialise. */
@@ -33,6 +34,9 @@ void watched_windows_add(struct watched_windows *windows, uint32_t object, const
 /* After the last event: orders what is there by object, window and time. */
 void watched_windows_finish(struct watched_windows *windows);
 void watched_windows_free(struct watched_windows *windows);
+
+/* How many of the object's operations found another one inside. */
+uint64_t watched_windows_met(const struct watched_windows *windows, uint32_t object);
 
 /* Replays all windows of one object. Takes `result` zero-initialised; replay_result_free it. */
 void watched_windows_replay(const struct watched_windows *windows, uint32_t object, const struct replay_setup *setup,

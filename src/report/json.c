@@ -345,6 +345,30 @@ static json_t *locks_new(const struct report *report)
     return array;
 }
 
+static json_t *watched_row_new(const struct watched_row *row)
+{
+    json_t *o = json_object();
+    o = with(o, "process", process_new(&row->process));
+    o = with(o, "name", text_new(row->name));
+    o = with(o, "objects", number_new(row->objects));
+    o = with(o, "operations", number_new(row->operations));
+    o = with(o, "changes", number_new(row->changes));
+    o = with(o, "threads", number_new(row->threads));
+    o = with(o, "overlaps", number_new(row->overlaps));
+    o = with(o, "key_errors", number_new(row->key_errors));
+    o = with(o, "difference", row->counted ? json_integer(row->difference) : json_null());
+    o = with(o, "lock_busy", row->lock_known ? double_new(row->lock_busy) : json_null());
+    return with(o, "lock_wait_p99_ns", row->lock_known ? number_new(row->lock_wait_p99_ns) : json_null());
+}
+
+static json_t *watched_new(const struct report *report)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < report->watched_count; i++)
+        array = append(array, watched_row_new(&report->watched[i]));
+    return array;
+}
+
 static json_t *processes_new(const struct report *report)
 {
     json_t *array = json_array();
@@ -406,6 +430,7 @@ static json_t *report_new(const struct report *report)
     o = with(o, "loops", loops_new(report));
     o = with(o, "endpoints", endpoints_new(report));
     o = with(o, "locks", locks_new(report));
+    o = with(o, "watched", watched_new(report));
     o = with(o, "processes", processes_new(report));
     o = with(o, "syscalls", syscalls_new(report));
     o = with(o, "warnings", warnings_new(report));
