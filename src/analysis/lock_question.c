@@ -15,7 +15,7 @@
 #define HANDOVER_MOST_NS 50000
 #define STOOD_NS 500000 /* at most, where no wait for the interpreter was seen */
 
-#define MET_FACTOR_MOST 10.0 /* by how much chance may be corrected */
+#define FACTOR_MOST 100.0 /* by how much the windows may be corrected */
 
 static const double speeds[] = {1, 2, 5, 10};
 static const char *const lock_names[REPLAY_LOCKS] = {"one lock", "16 striped locks", "read-write lock"};
@@ -56,39 +56,50 @@ static struct replay_result replay(const struct model *model, const struct watch
     return result;
 }
 
-static double operations_per_ns(const struct watched_object *object)
+/*
+ * Windows are samples: they open when there is something to record, and hold by chance too few or too many of what is
+ * rare. How many operations there were, how long they took, and how many found another one inside is known exactly.
+ * Factors from the windows to what is known.
+ */
+struct factors {
+    double rate; /* operations in time */
+    double busy;
+    double met; /* operations that would wait */
+};
+
+/* How long one operation would have the lock: exactly as long as it took where none ever stood still for another one.
+ */
+static double held_ns(const struct watched_object *object, const struct replay_result *result)
 {
-    uint64_t ns = object->last_ns > object->first_ns ? object->last_ns - object->first_ns : 0;
-    return ns > 0 ? (double)object->operations / (double)ns : 0;
+    double windows = result->busy_ns / (double)result->operations;
+    double exact = (double)object->busy_ns / (double)object->operations;
+    return object->found_inside == 0 || exact < windows ? exact : windows;
 }
 
-/* Windows open when there is something to record, and are short: how often operations come is known exactly. Factor
-   from a window's time to the object's. */
-static double time_factor(const struct watched_object *object, const struct replay_result *result)
+static double factor_of(double exact, double windows)
 {
-    double windows = result->time_ns > 0 ? (double)result->operations / result->time_ns : 0;
-    double exact = operations_per_ns(object);
-    return windows > 0 && exact > 0 && exact < windows ? exact / windows : 1;
+    double factor = windows > 0 && exact > 0 ? exact / windows : 1;
+    return factor < 1 / FACTOR_MOST ? 1 / FACTOR_MOST : factor > FACTOR_MOST ? FACTOR_MOST : factor;
+}
+
+static struct factors factors_of(const struct model *model, const struct watched_object *object,
+                                 const struct replay_result *result)
+{
+    double span = object->last_ns > object->first_ns ? (double)(object->last_ns - object->first_ns) : 0;
+    double count = (double)result->operations, exact = (double)object->operations;
+    uint64_t met = watched_windows_met(&model->watched.windows, (uint32_t)(object - model->watched.objects));
+    if (span <= 0 || result->time_ns <= 0 || exact <= 0 || count <= 0)
+        return (struct factors){1, 1, 1};
+    return (struct factors){.rate = factor_of(exact / span, count / result->time_ns),
+                            .busy =
+                                factor_of(held_ns(object, result) * exact / span, result->busy_ns / result->time_ns),
+                            .met = factor_of((double)object->found_inside / exact, (double)met / count)};
 }
 
 static double share(double part, double all)
 {
     double share = all > 0 ? part / all : 0;
     return share < 1 ? share : 1;
-}
-
-/*
- * Whoever began while another one was inside would have waited. Windows hold few of these, and by chance too many or
- * too few; how many there were in all is known exactly. Factor from the windows' share of them to the exact one.
- */
-static double met_factor(const struct watched_object *object, const struct replay_result *result, uint64_t met)
-{
-    double exact = object->operations > 0 ? (double)object->found_inside / (double)object->operations : 0;
-    double windows = result->operations > 0 ? (double)met / (double)result->operations : 0;
-    if (windows <= 0 || exact <= 0)
-        return 1;
-    double factor = exact / windows;
-    return factor < 1 / MET_FACTOR_MOST ? 1 / MET_FACTOR_MOST : factor > MET_FACTOR_MOST ? MET_FACTOR_MOST : factor;
 }
 
 /* A quantile of all operations, where waits are `factor` times as frequent as they were in the replay. */
@@ -99,28 +110,17 @@ static uint64_t wait_quantile(const struct replay_result *result, double quantil
     return wait < result->wait_max_ns ? wait : result->wait_max_ns;
 }
 
-struct factors {
-    double time, met;
-};
-
 static struct lock_answer answer_of(const struct replay_result *result, enum replay_lock lock, struct factors factors)
 {
     double count = result->operations ? (double)result->operations : 1;
     return (struct lock_answer){
-        .busy = share(replay_utilisation(result, lock) * factors.time, 1),
+        .busy = share(replay_utilisation(result, lock) * factors.busy, 1),
         .waits = share((double)result->queued * factors.met, count),
         .mean_ns = round_whole(result->wait_ns * factors.met / count),
         .p50_ns = wait_quantile(result, 0.5, factors.met),
         .p99_ns = wait_quantile(result, 0.99, factors.met),
         .max_ns = result->wait_max_ns,
     };
-}
-
-static struct factors factors_of(const struct model *model, const struct watched_object *object,
-                                 const struct replay_result *result)
-{
-    uint64_t met = watched_windows_met(&model->watched.windows, (uint32_t)(object - model->watched.objects));
-    return (struct factors){time_factor(object, result), met_factor(object, result, met)};
 }
 
 bool lock_question_answer(struct model *model, const struct watched_object *object, struct lock_answer *answer)
@@ -140,7 +140,7 @@ static void row_fill(struct table *table, enum replay_lock lock, double speed, c
     struct lock_answer answer = answer_of(result, lock, factors);
     double *cells = &table->cells[table->rows * table->column_count];
     const double row[COLUMNS] = {speed,
-                                 result->time_ns > 0 ? (double)result->operations * factors.time / result->time_ns * 1e9
+                                 result->time_ns > 0 ? (double)result->operations * factors.rate / result->time_ns * 1e9
                                                      : 0,
                                  answer.busy,
                                  answer.waits,
