@@ -140,7 +140,7 @@ static void counter_add(struct endpoint_sums *sums, const struct model_process *
 {
     const struct trace_operation *operation = counter_operation(process->trace, counter);
     bool request = trace_call_category(counter->call) == CALL_REQUEST;
-    if ((request && !operation) || (counter->flags & WAIT_SERVER_SIDE))
+    if ((request ? !operation : !trace_call_waits(counter->call)) || (counter->flags & WAIT_SERVER_SIDE))
         return;
     const struct trace_endpoint *endpoint =
         trace_endpoint_find(process->trace, request ? operation->endpoint : counter->endpoint);

@@ -76,7 +76,7 @@ static uint16_t site_call(const struct model_thread *thread, uint32_t endpoint)
         return thread->process->kernel->endpoint_calls[endpoint - KERNEL_ENDPOINT];
     for (size_t i = 0; i < thread->source->counter_count; i++) {
         const struct trace_counter *counter = &thread->source->counters[i];
-        if ((counter->flags & WAIT_WAITSET) && counter->endpoint == endpoint)
+        if (trace_call_waits(counter->call) && (counter->flags & WAIT_WAITSET) && counter->endpoint == endpoint)
             return counter->call;
     }
     return 0;

@@ -187,8 +187,9 @@ static void counter_take(struct contact *contact, const struct model_thread *thr
 {
     const struct trace_operation *operation = counter_operation(thread->process->trace, counter);
     bool request = trace_call_category(counter->call) == CALL_REQUEST;
-    if (request ? !operation || operation->endpoint != endpoint
-                : counter->endpoint != endpoint || (counter->flags & WAIT_SERVER_SIDE))
+    if (request
+            ? !operation || operation->endpoint != endpoint
+            : counter->endpoint != endpoint || !trace_call_waits(counter->call) || (counter->flags & WAIT_SERVER_SIDE))
         return;
     contact_seen(contact, thread, counter);
     if (request) {
@@ -212,7 +213,7 @@ static bool endpoint_is_used(const struct state *state, const struct model_proce
             const struct trace_counter *counter = &thread->counters[j];
             const struct trace_operation *operation = counter_operation(process->trace, counter);
             if (operation ? operation->endpoint == endpoint
-                          : trace_call_category(counter->call) != CALL_REQUEST && counter->endpoint == endpoint)
+                          : trace_call_waits(counter->call) && counter->endpoint == endpoint)
                 return true;
         }
     }

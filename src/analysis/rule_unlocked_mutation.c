@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* unlocked-mutation: one structure changed by two threads with no lock in common. */
+/* unlocked-mutation: one structure changed by several threads with no lock in common, in memory and in Python. */
 #include <stdlib.h>
 
 #include "analysis/mutation_native.h"
+#include "analysis/mutation_python.h"
 #include "analysis/rule.h"
 
 struct state {
@@ -27,6 +28,7 @@ static void rule_end(void *state, struct model *model, struct findings *findings
 {
     struct state *s = state;
     mutation_native_end(s->native, model, findings);
+    mutation_python_end(model, findings);
     free(s);
 }
 

@@ -84,7 +84,7 @@ void lock_timed(struct held *h)
     if (!t->random)
         t->random = (now ^ (uintptr_t)t) | 1;
     s->last_ns = now;
-    s->period = (uint16_t)period;
+    s->period = (uint8_t)period;
     s->drawn -= (uint32_t)s->ticks;
     s->ticks = (int32_t)(t->random % ((2u << period) - 1)); /* mean (1 << period) - 1 */
     s->drawn += (uint32_t)s->ticks;

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/sys.h"
 #include "capture/endpoint.h"
 #include "capture/filelock.h"
 #include "capture/lockset.h"
@@ -40,6 +41,7 @@ struct birth {
     uintptr_t pc;
     uint32_t stack; /* in the trace of process `pid` */
     uint32_t pid;
+    uint32_t tid;
 };
 static struct birth births[BIRTHS];
 static uint32_t birth_stacks;
@@ -140,7 +142,14 @@ void locks_born(const void *lock, uintptr_t pc)
     b->pc = pc;
     b->stack = birth_stack();
     b->pid = recorder.pid;
+    b->tid = thread_self.tid ? thread_self.tid : (uint32_t)sys_gettid();
     store_release(&b->lock, (uintptr_t)lock);
+}
+
+uint32_t locks_maker(uintptr_t lock)
+{
+    const struct birth *b = &births[hash_of(lock) % BIRTHS];
+    return load_acquire(&b->lock) == lock ? b->tid : 0;
 }
 
 void locks_died(const void *lock)
@@ -206,15 +215,14 @@ static void write_set(uint32_t id, const uint32_t *locks, const uint64_t *places
     writer_log_commit(&e->header, EVENT_LOCKSET);
 }
 
-uint32_t locks_set(uint32_t gil)
+static uint32_t set_of(const struct held *list, size_t size, uint32_t gil)
 {
-    const struct lockset *s = &lockset_self;
     uint32_t locks[LOCKSET_MAX + 1] = {gil};
     uint64_t places[LOCKSET_MAX + 1] = {0}, h = UINT64_C(0xcbf29ce484222325) ^ gil;
     uint8_t shared[LOCKSET_MAX + 1] = {0};
     size_t count = gil != 0;
-    for (uint32_t i = 0; i < s->depth; i++) {
-        const struct held *held = &s->held[i];
+    for (size_t i = 0; i < size; i++) {
+        const struct held *held = &list[i];
         if (!locks_held(held))
             continue;
         locks[count] = locks_number(held->lock, held->kind);
@@ -241,4 +249,14 @@ uint32_t locks_set(uint32_t gil)
             return at + FIRST_SET;
     }
     return 0;
+}
+
+uint32_t locks_set(uint32_t gil)
+{
+    return set_of(lockset_self.held, lockset_self.depth, gil);
+}
+
+uint32_t locks_set_of(const struct held *list, size_t size)
+{
+    return set_of(list, size, 0);
 }

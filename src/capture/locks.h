@@ -10,6 +10,7 @@
 #define CPROBE_CAPTURE_LOCKS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/compiler.h"
@@ -23,6 +24,8 @@ uint32_t locks_number(uintptr_t lock, unsigned kind);
 void locks_born(const void *lock, uintptr_t pc);
 /* Whether a lock was initialised at this address and not destroyed since, as far as is remembered. */
 bool locks_alive(const void *lock);
+/* The thread that initialised the lock at this address, 0: not known. */
+uint32_t locks_maker(uintptr_t lock);
 /* The lock at this address is destroyed. */
 void locks_died(const void *lock);
 
@@ -39,5 +42,8 @@ bool locks_held(const struct held *h);
 /* The number of the set of locks that the calling thread holds, 0: none. gil: number of the interpreter's lock, if that
    is to be one of them (first, at no place), else 0. */
 uint32_t locks_set(uint32_t gil);
+
+/* The same of a list of at most LOCKSET_MAX entries. */
+uint32_t locks_set_of(const struct held *list, size_t size);
 
 #endif

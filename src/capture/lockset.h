@@ -63,7 +63,8 @@ struct lockset_mark {
 
 struct lockset {
     uint16_t depth;
-    uint16_t period;   /* log2 of the mean number of acquisitions from one that is timed to the next; 0: not begun */
+    uint8_t period;    /* log2 of the mean number of acquisitions from one that is timed to the next; 0: not begun */
+    uint8_t inside;    /* the thread is in an operation that wants to know of the locks taken in it (python_use.h) */
     int32_t ticks;     /* acquisitions until the next one that is timed */
     uint32_t drawn;    /* acquisitions so far + ticks */
     uint64_t last_ns;  /* when an acquisition was last timed */
@@ -112,6 +113,8 @@ NOINLINE void lockset_request_python(const struct lockset *s, uintptr_t lock, ui
 COLD void lock_left(const struct held *h);
 /* Counts the wait that is to be counted later. */
 NOINLINE void lock_late(void);
+/* A lock was taken inside of an operation. */
+COLD void lock_entered_inside(const struct held *h);
 
 static inline uint64_t lockset_mix(uintptr_t lock)
 {
@@ -167,6 +170,8 @@ static ALWAYS_INLINE void lockset_enter(struct lockset *s, uintptr_t lock, uintp
     h->lock = lock;
     if (unlikely(--s->ticks < 0))
         lock_timed(h);
+    if (unlikely(s->inside))
+        lock_entered_inside(h);
 }
 
 /* The commonest case, in two halves: what it needs is read before the lock is taken or left, as no read overtakes that.

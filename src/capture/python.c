@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "capture/elf.h"
+#include "capture/python_classes.h"
 #include "capture/python_code.h"
 #include "capture/record.h"
 #include "python/layout.h"
@@ -180,6 +181,8 @@ void python_module_loaded(const struct link_map *map, const char *path)
     if (interpreter.trouble)
         trouble_note();
     __atomic_store_n(&interpreter.state, interpreter.trouble ? PYTHON_UNREADABLE : PYTHON_READY, __ATOMIC_RELEASE);
+    if (!interpreter.trouble)
+        python_classes_begin(map, interpreter.version, symbol_resolve);
 }
 
 void python_module_unloaded(uintptr_t start, uintptr_t end)
@@ -373,15 +376,8 @@ uintptr_t python_fiber(void)
     return outermost;
 }
 
-size_t python_frames(uint64_t *out, size_t max, uint16_t *flags)
+static size_t thread_frames(uintptr_t thread, uint64_t *out, size_t max, uint16_t *flags)
 {
-    uint32_t state = state_load();
-
-    if (state == PYTHON_UNREADABLE && interpreter.this_thread())
-        *flags |= STACK_PYTHON_LOST;
-    if (state != PYTHON_READY)
-        return 0;
-    uintptr_t thread = thread_find(flags);
     if (!python_pointer_plausible(thread))
         return 0;
     struct walk w = {.layout = interpreter.layout, .out = out, .max = max, .flags = flags};
@@ -392,4 +388,24 @@ size_t python_frames(uint64_t *out, size_t max, uint16_t *flags)
     if (!whole)
         *flags |= STACK_PYTHON_LOST;
     return w.count;
+}
+
+size_t python_frames(uint64_t *out, size_t max, uint16_t *flags)
+{
+    uint32_t state = state_load();
+
+    if (state == PYTHON_UNREADABLE && interpreter.this_thread())
+        *flags |= STACK_PYTHON_LOST;
+    return state == PYTHON_READY ? thread_frames(thread_find(flags), out, max, flags) : 0;
+}
+
+size_t python_frames_of(uintptr_t state, uint64_t *out, size_t max, uint16_t *flags)
+{
+    /* When the interpreter finalises it frees the states of threads that are still running. */
+    return state_load() == PYTHON_READY && interpreter.is_initialized() ? thread_frames(state, out, max, flags) : 0;
+}
+
+uintptr_t python_thread(void)
+{
+    return state_load() == PYTHON_READY ? (uintptr_t)interpreter.current() : 0;
 }

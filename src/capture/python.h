@@ -40,6 +40,12 @@ bool python_gil_held(void);
  */
 size_t python_frames(uint64_t *out, size_t max, uint16_t *flags);
 
+/* The same of the thread with this PyThreadState. The caller holds the GIL, and the other thread waits for it. */
+size_t python_frames_of(uintptr_t state, uint64_t *out, size_t max, uint16_t *flags);
+
+/* The calling thread's PyThreadState while it holds the GIL; 0: not known. */
+uintptr_t python_thread(void);
+
 /*
  * What tells apart the chains of frames that take turns on this thread: the address of the outermost frame of the
  * calling one. A thread has one, every greenlet its own (greenlets exchange the thread state's innermost frame when

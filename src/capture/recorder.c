@@ -167,6 +167,8 @@ static bool number_known(const struct event_header *record)
         return operation_known(((const struct event_operation *)record)->id);
     if (record->type == EVENT_KEY)
         return key_known(((const struct event_key *)record)->id);
+    if (record->type == EVENT_OBJECT)
+        return false; /* written anew, with the stack in this trace: python_objects.c */
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "base/nearest.h"
 #include "base/sys.h"
+#include "capture/python_rules.h"
 #include "trace/writer.h"
 
 #define CONNECTIONS_MAX 65000 /* conversation.h: their numbers have 16 bits */
@@ -19,7 +20,8 @@ enum setting_type {
     SETTING_BOOL,
     SETTING_NUMBER,
     SETTING_WORD,
-    SETTING_WATCH
+    SETTING_WATCH,
+    SETTING_CLASSES
 };
 
 struct word {
@@ -55,6 +57,8 @@ static const struct row {
      "a number from 1 to 65000", NULL},
     {"CPROBE_WATCH", SETTING_WATCH, offsetof(struct settings, watch), 0, 0,
      "off, or up to 32 names such as *cache*,global:table,!*memory*", NULL},
+    {"CPROBE_WATCH_PY", SETTING_CLASSES, offsetof(struct settings, watch_py), 0, 0,
+     "a list of module:Class[.method,...], or off", NULL},
     {"CPROBE_ROOT", SETTING_NUMBER, offsetof(struct settings, root), 0, UINT32_MAX, "a process id (set by cprobe)",
      NULL},
 };
@@ -133,6 +137,15 @@ static bool parse_watch(struct settings *s, const char *text)
     return true;
 }
 
+static bool parse_classes(const char *text, char *out)
+{
+    size_t length = strlen(text);
+    if (length >= SETTINGS_WATCH_MAX || !python_rules_valid(text))
+        return false;
+    memcpy(out, text, length + 1);
+    return true;
+}
+
 static bool parse_row(struct settings *s, const struct row *row, const char *text)
 {
     void *field = (char *)s + row->offset;
@@ -143,6 +156,8 @@ static bool parse_row(struct settings *s, const struct row *row, const char *tex
         return parse_path(text, field);
     case SETTING_WATCH:
         return parse_watch(s, text);
+    case SETTING_CLASSES:
+        return parse_classes(text, field);
     case SETTING_SIZE:
         good = parse_quantity(text, sizes, ARRAY_SIZE(sizes), &value);
         break;

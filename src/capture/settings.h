@@ -9,6 +9,7 @@
 #include "capture/pattern.h"
 
 #define SETTINGS_PATH_MAX 900
+#define SETTINGS_WATCH_MAX 1024
 
 /* CPROBE_KEYS: what is kept of the keys that a program asks for. */
 enum settings_keys { SETTINGS_KEYS_OFF = 0, SETTINGS_KEYS_HASH = 1, SETTINGS_KEYS_FULL = 2 };
@@ -26,7 +27,8 @@ struct settings {
     uint32_t connections; /* conversations followed at once */
     bool watch_own;       /* nothing was said of what to watch: the default, in the program's own code */
     struct patterns watch;
-    uint32_t root; /* process id of the run's first recorded process, 0: this is it */
+    char watch_py[SETTINGS_WATCH_MAX]; /* python_rules.h */
+    uint32_t root;                     /* process id of the run's first recorded process, 0: this is it */
 };
 
 /* Reads `environment`. Each bad value or unknown CPROBE_ name is reported through `complain` (one sentence with

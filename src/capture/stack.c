@@ -20,19 +20,41 @@ static bool scratch_ready(struct thread *t)
     return t->scratch != NULL;
 }
 
-static uint32_t stack_enter(struct scratch *s, size_t native, uint16_t flags)
+static uint32_t frames_enter(const uint64_t *native, size_t native_count, const uint64_t *python, size_t python_count,
+                             uint16_t flags)
 {
-    size_t python = python_active() ? python_frames(s->python, STACK_MAX_PYTHON, &flags) : 0;
-    uint64_t h = mix(mix(flags, modules_generation()), native);
-    for (size_t i = 0; i < native; i++)
-        h = mix(h, s->native[i]);
-    for (size_t i = 0; i < python; i++)
-        h = mix(h, s->python[i]);
-    uint32_t id = writer_stack(&recorder.writer, h, flags, modules_generation(), s->native, (uint16_t)native, s->python,
-                               (uint16_t)python);
+    uint64_t h = mix(mix(flags, modules_generation()), native_count);
+    for (size_t i = 0; i < native_count; i++)
+        h = mix(h, native[i]);
+    for (size_t i = 0; i < python_count; i++)
+        h = mix(h, python[i]);
+    uint32_t id = writer_stack(&recorder.writer, h, flags, modules_generation(), native, (uint16_t)native_count, python,
+                               (uint16_t)python_count);
     if (!id)
         writer_lose(&recorder.writer, TRACE_LOST_STACKS, 1);
     return id;
+}
+
+static uint32_t stack_enter(struct scratch *s, size_t native, uint16_t flags)
+{
+    size_t python = python_active() ? python_frames(s->python, STACK_MAX_PYTHON, &flags) : 0;
+    return frames_enter(s->native, native, s->python, python, flags);
+}
+
+uint32_t stack_python(const uint64_t *frames, size_t count)
+{
+    return frames_enter(NULL, 0, frames, count, STACK_COMPLETE);
+}
+
+uint32_t stack_of_thread(struct thread *t, uintptr_t state)
+{
+    uint16_t flags = STACK_COMPLETE;
+    if (!scratch_ready(t)) {
+        writer_lose(&recorder.writer, TRACE_LOST_STACKS, 1);
+        return 0;
+    }
+    size_t python = python_frames_of(state, t->scratch->python, STACK_MAX_PYTHON, &flags);
+    return frames_enter(NULL, 0, t->scratch->python, python, flags);
 }
 
 uint32_t stack_capture(struct thread *t)

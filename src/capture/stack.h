@@ -17,4 +17,11 @@ uint32_t stack_capture(struct thread *t);
 /* The same, from where a signal interrupted the thread. */
 uint32_t stack_capture_interrupted(struct thread *t, const struct unwind_registers *at);
 
+/* A stack of Python frames alone: `count` of them as python_frames gives them, flags as of struct trace_stack. */
+uint32_t stack_python(const uint64_t *frames, size_t count);
+
+/* The Python frames of another thread, whose PyThreadState is given and which waits for the GIL that the calling thread
+   `t` has. */
+uint32_t stack_of_thread(struct thread *t, uintptr_t state);
+
 #endif

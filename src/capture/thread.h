@@ -40,6 +40,7 @@ struct thread {
     uint8_t watched;  /* oncpu.h: a timer was asked for */
     uint8_t has_timer;
     uint8_t request_shift; /* requests are sampled with the mean sample_ns << this */
+    uint16_t use;          /* python_use.c: operation that the thread is in; 0: none */
     uint32_t tid;
     int32_t timer;         /* kernel's timer id */
     void *alternate_stack; /* signal stack given to the thread by oncpu.c */

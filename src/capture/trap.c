@@ -263,7 +263,7 @@ static void take_stack(struct thread *t, struct trap_access *a, const greg_t *r)
 {
     struct unwind_registers at = {a->begin, (uintptr_t)r[REG_RSP], (uintptr_t)r[REG_RBP]};
     a->stack = stack_capture_interrupted(t, &at);
-    a->lockset = locks_set();
+    a->lockset = locks_set(0);
 }
 
 static void note(struct trap_word *w, struct thread *t, const greg_t *r)

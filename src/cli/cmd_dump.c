@@ -147,6 +147,12 @@ static uint32_t event_stack(const union trace_event *e)
         return e->order.stack;
     case EVENT_MISUSE:
         return e->misuse.stack;
+    case EVENT_MUTATE:
+        return e->mutate.stack;
+    case EVENT_OBJECT:
+        return e->object.stack;
+    case EVENT_OVERLAP:
+        return e->overlap.stack;
     default:
         return 0;
     }

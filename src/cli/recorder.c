@@ -17,7 +17,7 @@
 #define LIBRARY "libcprobe.so"
 #define VARIABLE_SIZE 64
 
-enum recorder_type { PATH, SIZE, DURATION, COUNT, FLAG, SWITCH, KEYS, WATCH };
+enum recorder_type { PATH, SIZE, DURATION, COUNT, FLAG, SWITCH, KEYS, WATCH, CLASSES };
 
 struct recorder_row {
     const char *key, *form, *otherwise;
@@ -119,6 +119,16 @@ static bool watch_valid(const struct recorder_row *row, const char *text)
     }
 }
 
+/* "off", or module:Class and further words; the recorder itself looks closer. */
+static bool classes_valid(const char *text)
+{
+    const char *word = text + strspn(text, " ,\t"), *colon = strchr(word, ':');
+
+    if (strcmp(text, "off") == 0)
+        return true;
+    return colon && colon > word && strcspn(word, " ,\t") > (size_t)(colon - word) + 1;
+}
+
 int recorder_set(struct recorder_settings *settings, enum recorder_option option, const char *text, char *error,
                  size_t error_size)
 {
@@ -151,6 +161,9 @@ int recorder_set(struct recorder_settings *settings, enum recorder_option option
     case KEYS:
         value = keys_value(text);
         valid = value != NULL;
+        break;
+    case CLASSES:
+        valid = strlen(text) <= row->maximum && classes_valid(text);
         break;
     }
     if (!valid)
@@ -225,6 +238,7 @@ static int option_apply(void *target, int key, const char *value, char *error, s
 #define TAKES_SWITCH ARGUMENT_REQUIRED
 #define TAKES_KEYS ARGUMENT_REQUIRED
 #define TAKES_WATCH ARGUMENT_REQUIRED
+#define TAKES_CLASSES ARGUMENT_REQUIRED
 
 static const struct cli_option options[] = {
 #define RECORDER_OPTION(identifier, name, letter, type, minimum, maximum, form, value, argument, help) \

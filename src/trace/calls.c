@@ -85,5 +85,5 @@ enum call_category trace_call_category(uint16_t call)
 bool trace_call_waits(uint16_t call)
 {
     enum call_category category = trace_call_category(call);
-    return category != CALL_REQUEST && category != CALL_HOLD;
+    return category != CALL_REQUEST && category != CALL_HOLD && category != CALL_OBJECT;
 }

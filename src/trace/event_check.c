@@ -15,6 +15,7 @@ static bool str_fits(const struct event_header *header, size_t fixed, event_str_
 #define CHECK_uint32_t(field) 1
 #define CHECK_uint16_t(field) 1
 #define CHECK_int32_t(field) 1
+#define CHECK_int64_t(field) 1
 #define CHECK_float(field) ((field) > 0.0f && (field) <= WEIGHT_MAX)
 #define CHECK_event_str_t(field) str_fits(header, fixed, (field))
 
@@ -73,6 +74,10 @@ static const char *times_check(const union trace_event *e)
         more_ns = e->connect.duration_ns;
     else if (e->header.type == EVENT_HOLD)
         more_ns = e->hold.duration_ns > e->hold.waited_ns ? e->hold.duration_ns : e->hold.waited_ns;
+    else if (e->header.type == EVENT_MUTATE)
+        more_ns = e->mutate.duration_ns;
+    else if (e->header.type == EVENT_OVERLAP)
+        more_ns = e->overlap.other_begin_ns;
     else if (e->header.type == EVENT_SYSCALL)
         more_ns = e->syscall.max_ns;
     else if (e->header.type == EVENT_SCHED)
@@ -110,6 +115,8 @@ uint64_t event_end_ns(const union trace_event *e)
         return e->header.time_ns + e->request.duration_ns;
     if (e->header.type == EVENT_CONNECT)
         return e->header.time_ns + e->connect.duration_ns;
+    if (e->header.type == EVENT_MUTATE)
+        return e->header.time_ns + e->mutate.duration_ns;
     if (e->header.type == EVENT_OFFCPU)
         return e->header.time_ns + e->offcpu.duration_ns + e->offcpu.runqueue_ns;
     return e->header.time_ns;

@@ -55,6 +55,12 @@ static void line_int32_t(struct line *l, const uint8_t *base, const char *name, 
     line_add(l, " %s=%" PRId32, name, value);
 }
 
+static void line_int64_t(struct line *l, const uint8_t *base, const char *name, int64_t value)
+{
+    (void)base;
+    line_add(l, " %s=%" PRId64, name, value);
+}
+
 static void line_float(struct line *l, const uint8_t *base, const char *name, float value)
 {
     (void)base;

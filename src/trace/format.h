@@ -258,6 +258,26 @@ enum lifecycle {
     LIFECYCLE_RESIZED = 2,
 };
 
+/* event_mutate.flags */
+#define MUTATE_WINDOW 0x0001     /* inside a window, in which all operations on watched objects are recorded */
+#define MUTATE_RAISED 0x0002     /* it ended with an exception */
+#define MUTATE_OVERLAPPED 0x0004 /* another mutator was inside at some time while it was */
+#define MUTATE_WRITE 0x0008      /* by a method with METHOD_MUTATES */
+
+/* event_object.flags */
+#define OBJECT_BORN 0x0001    /* its creation was seen: `stack` is that of the constructor's caller */
+#define OBJECT_OVERFLOW_ID 1u /* id that stands for all objects after the table was full; 0: none */
+
+/* event_method.flags */
+#define METHOD_MUTATES 0x0001 /* may change the object */
+
+/* event_overlap.flags */
+#define OVERLAP_OTHER_AT_END 0x0001 /* other_stack was taken when the other one ended, not at the overlap */
+
+/* event_drift.flags */
+#define DRIFT_NO_COUNTER 0x0001 /* the object keeps no counter of its size: only entries and links were compared */
+#define DRIFT_NO_LINKS 0x0002   /* it keeps no order: `links` is 0 */
+
 /* event_connect.flags */
 #define CONNECT_PENDING 0x0001  /* the program did not wait for it: it was made in non-blocking mode */
 #define CONNECT_GIVEN_UP 0x0002 /* closed before it had succeeded or failed */

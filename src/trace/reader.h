@@ -129,6 +129,19 @@ struct trace_lockset {
     const uint8_t *shared;  /* 1: for reading */
 };
 
+/* An object whose operations are watched. */
+struct trace_object {
+    uint32_t id, stack; /* stack 0: not taken, or in the trace of the process that this one was forked from */
+    uint64_t address, time_ns;
+    uint32_t tid, flags;        /* OBJECT_* */
+    const char *module, *class; /* never NULL */
+};
+
+struct trace_method {
+    uint32_t id, flags; /* METHOD_* */
+    const char *name;
+};
+
 /* A function of the process that was named when it was recorded. */
 struct trace_symbol {
     uint64_t start, end;
@@ -179,6 +192,10 @@ const struct trace_operation *trace_operation_find(const struct trace *t, uint32
 const struct trace_key *trace_key_find(const struct trace *t, uint32_t id);             /* NULL: unknown */
 const struct trace_lock *trace_lock_find(const struct trace *t, uint32_t id);           /* NULL: unknown */
 const struct trace_lockset *trace_lockset_find(const struct trace *t, uint32_t id);     /* NULL: unknown */
+size_t trace_object_count(const struct trace *t);
+const struct trace_object *trace_object_at(const struct trace *t, size_t i);      /* by id */
+const struct trace_object *trace_object_find(const struct trace *t, uint32_t id); /* NULL: unknown */
+const struct trace_method *trace_method_find(const struct trace *t, uint32_t id); /* NULL: unknown */
 size_t trace_protocol_count(const struct trace *t);
 const struct trace_protocol *trace_protocol_at(const struct trace *t, size_t i); /* by endpoint, then time */
 size_t trace_address_count(const struct trace *t);
@@ -211,6 +228,7 @@ enum call_category {
     CALL_FAULT,   /* no call at all: the thread touched memory that was not there */
     CALL_REQUEST, /* counters only: not a wait */
     CALL_HOLD,    /* likewise */
+    CALL_OBJECT,  /* likewise */
     CALL_UNKNOWN
 };
 /* Waits that only the kernel saw are in no library call: from here on a call's number is that of a system call

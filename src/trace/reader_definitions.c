@@ -122,6 +122,9 @@ int definition_add(struct trace *t, const union trace_event *e)
     case EVENT_LOCK:
     case EVENT_LOCKSET:
         return lock_add(t, e);
+    case EVENT_OBJECT:
+    case EVENT_METHOD:
+        return object_add(t, e);
     case EVENT_SYMBOL:
         return symbol_add(t, e);
     default:
@@ -166,6 +169,7 @@ void definitions_finish(struct trace *t)
     reader_list_sort_by_id(&t->codes, sizeof(struct trace_code));
     definitions_talk_finish(t);
     locks_finish(t);
+    objects_finish(t);
 }
 
 void *reader_list_find(const struct list *l, size_t item_size, const void *key,

@@ -100,6 +100,8 @@ struct trace {
     struct list keys;         /* struct trace_key, by id */
     struct list locks;        /* struct trace_lock, by id */
     struct list locksets;     /* struct trace_lockset, by id */
+    struct list objects;      /* struct trace_object, by id */
+    struct list methods;      /* struct trace_method, by id */
     struct list protocols;    /* struct trace_protocol, by endpoint, then time */
     struct list addresses;    /* struct trace_address, by address */
     struct list symbols;      /* struct trace_symbol, by start, then loaded */
@@ -187,6 +189,11 @@ void definitions_talk_finish(struct trace *t);
 
 int lock_add(struct trace *t, const union trace_event *e);
 void locks_finish(struct trace *t);
+
+/* ---- reader_objects.c ---- */
+
+int object_add(struct trace *t, const union trace_event *e);
+void objects_finish(struct trace *t);
 
 /* Orders by unsigned number: -1, 0, 1. */
 static inline int number_compare(uint64_t a, uint64_t b)

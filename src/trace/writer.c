@@ -460,6 +460,8 @@ static bool defines_number(uint16_t type)
     case EVENT_ADDRESS:
     case EVENT_LOCK:
     case EVENT_LOCKSET:
+    case EVENT_OBJECT:
+    case EVENT_METHOD:
         return true;
     default:
         return false;
@@ -475,6 +477,8 @@ static void inherit_record(struct writer *w, const struct event_header *e, uint3
     memcpy(copy + 1, e + 1, size - sizeof(*e));
     if (e->type == EVENT_LOCK)
         ((struct event_lock *)copy)->stack = 0; /* it is in the parent's file */
+    if (e->type == EVENT_OBJECT)
+        ((struct event_object *)copy)->stack = 0;
     writer_log_commit(copy, e->type);
 }
 

@@ -69,6 +69,13 @@ static void definitions_use(const struct trace *t)
         bytes_use(m->build_id, m->build_id_size);
         trace_module_find(t, m->start, m->loaded);
     }
+    for (size_t i = 0; i < trace_object_count(t); i++) {
+        const struct trace_object *o = trace_object_at(t, i);
+        if (trace_object_find(t, o->id) != o)
+            abort();
+        text_use(o->module);
+        text_use(o->class);
+    }
     for (size_t i = 0; i < trace_note_count(t); i++)
         text_use(trace_note_at(t, i)->text);
 }

@@ -22,6 +22,7 @@
 #include "analysis/analysis.h"
 #include "trace/trace_builder.h"
 #include "trace/trace_locks.h"
+#include "trace/trace_objects.h"
 #include "trace/trace_talk.h"
 #include "wire/wire.h"
 

@@ -75,6 +75,10 @@ static void words_reach_the_recorder_in_its_own_form(void **state)
     assert_value(RECORDER_connections, "100", "100");
     assert_value(RECORDER_connections, "0", NULL);
     assert_value(RECORDER_connections, "1K", NULL);
+    assert_value(RECORDER_watch_py, "shop:Basket.add,take *:Stock", "shop:Basket.add,take *:Stock");
+    assert_value(RECORDER_watch_py, "off", "off");
+    assert_value(RECORDER_watch_py, "Basket", NULL);
+    assert_value(RECORDER_watch_py, "shop: Basket", NULL);
 }
 
 static void names_to_watch_are_a_list(void **state)

@@ -37,6 +37,18 @@ static void test_numbers(void **state)
                 "fd=-2147483648 call=999 flags=0 error=0 fds=0 result=-1 slot=0");
 }
 
+static void test_numbers_below_zero(void **state)
+{
+    (void)state;
+    union trace_event e;
+    memset(&e, 0, sizeof(e));
+    e.drift.header = (struct event_header){EVENT_MAGIC, EVENT_DRIFT, 64, 5};
+    e.drift.counter = INT64_MIN;
+    expect_line(&e,
+                "5 drift counter=-9223372036854775808 content=0 checks=0 object=0 flags=0 entries=0 links=0 "
+                "counter_name=\"\" content_name=\"\"");
+}
+
 static void test_strings_are_escaped(void **state)
 {
     (void)state;
@@ -76,6 +88,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_numbers_below_zero),
         cmocka_unit_test(test_strings_are_escaped),
         cmocka_unit_test(test_unknown_type),
         cmocka_unit_test(test_short_buffers),

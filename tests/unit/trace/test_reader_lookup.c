@@ -12,6 +12,7 @@
 
 #include "trace/reader.h"
 #include "trace_builder.h"
+#include "trace_objects.h"
 
 /* ---- modules ---- */
 
@@ -220,6 +221,32 @@ static void test_stack_ids_that_name_nothing(void **state)
     builder_free(b);
 }
 
+static void test_objects_and_methods(void **state)
+{
+    (void)state;
+    struct trace_builder *b = builder_new(1);
+    objects_method(b, 3, "Cache.__setitem__", METHOD_MUTATES);
+    objects_object(b, 5, 0, OBJECT_BORN, "cachetools", "LRUCache");
+    objects_object(b, 2, 77, 0, "shop.local", "PageCache");
+    objects_object(b, 5, 0, OBJECT_BORN, "cachetools", "LRUCache");
+    struct trace *t = builder_open(b);
+    assert_int_equal(trace_object_count(t), 2);
+    const struct trace_object *o = trace_object_at(t, 0);
+    assert_int_equal(o->id, 2);
+    assert_int_equal(o->stack, 77);
+    assert_string_equal(o->module, "shop.local");
+    assert_string_equal(o->class, "PageCache");
+    assert_ptr_equal(trace_object_find(t, 2), o);
+    assert_int_equal(trace_object_find(t, 5)->flags, OBJECT_BORN);
+    assert_null(trace_object_find(t, 3));
+    assert_null(trace_object_at(t, 2));
+    assert_string_equal(trace_method_find(t, 3)->name, "Cache.__setitem__");
+    assert_int_equal(trace_method_find(t, 3)->flags, METHOD_MUTATES);
+    assert_null(trace_method_find(t, 2));
+    trace_close(t);
+    builder_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +258,7 @@ int main(void)
         cmocka_unit_test(test_stack),
         cmocka_unit_test(test_stack_of_most_frames),
         cmocka_unit_test(test_stack_ids_that_name_nothing),
+        cmocka_unit_test(test_objects_and_methods),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -304,6 +304,78 @@ static void sample_locks(struct trace_builder *b, const struct sample_ids *ids)
     builder_log_raw(b, &lifecycle, sizeof(lifecycle));
 }
 
+/* A watched object: two operations on it at once, and what became of its size. */
+static void sample_objects(struct trace_builder *b, const struct sample_ids *ids)
+{
+    const uint64_t when = BUILDER_START + 85 * SAMPLE_MS;
+    struct {
+        struct event_object event;
+        char text[24];
+    } object = {.event = {{EVENT_MAGIC, EVENT_OBJECT, sizeof(object), when},
+                          0x7f0000200010,
+                          2,
+                          ids->sleep_stack,
+                          WORKER,
+                          {48, 10},
+                          {58, 8},
+                          OBJECT_BORN},
+                .text = "cachetoolsTTLCache"};
+    struct {
+        struct event_method event;
+        char text[24];
+    } method = {.event = {{EVENT_MAGIC, EVENT_METHOD, sizeof(method), when}, 3, {32, 20}, METHOD_MUTATES, 0},
+                .text = "TTLCache.__setitem__"};
+    const struct event_mutate mutate = {
+        .header = {EVENT_MAGIC, EVENT_MUTATE, sizeof(mutate), when},
+        .duration_ns = 5 * SAMPLE_MS,
+        .fiber = 0x7f0000300000,
+        .tid = WORKER,
+        .slot = 1,
+        .stack = ids->query_stack,
+        .object = 2,
+        .method = 3,
+        .locks = 2,
+        .flags = MUTATE_WINDOW | MUTATE_RAISED | MUTATE_OVERLAPPED | MUTATE_WRITE,
+        .inside = 1,
+        .window = 7,
+    };
+    const struct event_overlap overlap = {
+        .header = {EVENT_MAGIC, EVENT_OVERLAP, sizeof(overlap), when + SAMPLE_MS},
+        .other_begin_ns = when,
+        .fiber = 0,
+        .other_fiber = 0x7f0000300000,
+        .object = 2,
+        .method = 3,
+        .other_method = 3,
+        .tid = LOOP,
+        .other_tid = WORKER,
+        .stack = ids->sleep_stack,
+        .other_stack = ids->query_stack,
+        .other_locks = 2,
+        .flags = OVERLAP_OTHER_AT_END,
+        .count = 12,
+    };
+    struct {
+        struct event_drift event;
+        char text[24];
+    } drift = {.event = {{EVENT_MAGIC, EVENT_DRIFT, sizeof(drift), when + 10 * SAMPLE_MS},
+                         -431,
+                         12,
+                         99,
+                         2,
+                         0,
+                         12,
+                         13,
+                         {64, 8},
+                         {72, 12}},
+               .text = "currsizesum of sizes"};
+    builder_log_raw(b, &object, sizeof(object));
+    builder_log_raw(b, &method, sizeof(method));
+    builder_ring_raw(b, WORKER, &mutate, sizeof(mutate));
+    builder_log_raw(b, &overlap, sizeof(overlap));
+    builder_log_raw(b, &drift, sizeof(drift));
+}
+
 struct trace_builder *sample_build(void)
 {
     struct sample_ids ids;
@@ -325,6 +397,7 @@ struct trace_builder *sample_build(void)
     sample_kernel(b, &ids);
     sample_requests(b, &ids);
     sample_locks(b, &ids);
+    sample_objects(b, &ids);
     builder_time(b, BUILDER_START + 500 * SAMPLE_MS);
     builder_fork(b, 77);
     builder_note(b, 1, "Python 3.99 is not known: native frames only");
