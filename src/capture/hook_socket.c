@@ -103,7 +103,8 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
     uint16_t known = fd_flags(fd);                                               \
     ssize_t result;                                                              \
     if (((flags)&MSG_DONTWAIT) || (known & FD_NONBLOCK)) {                       \
-        quick_enter(fd);                                                         \
+        if (!traffic_watched(known))                                             \
+            quick_enter(fd);                                                     \
         result = REAL_CALL(flags);                                               \
     } else {                                                                     \
         int saved = errno;                                                       \

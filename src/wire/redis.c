@@ -247,7 +247,7 @@ static void requests_quick(struct redis_state *s, const uint8_t **at, const uint
         /* Most keys are never asked for their hash, which takes longer than all the rest. */
         bool later = q.key_size - 1 < WIRE_KEY_MAX;
         m.key_hash = q.key && !later ? field_hash(q.key, q.key_size) : 0;
-        m.flags = (later ? WIRE_HASH_LATER : 0) | (q.row->flags & ~REDIS_REPLY_PAIRS) |
+        m.flags = WIRE_CONSTANT_VERB | (later ? WIRE_HASH_LATER : 0) | (q.row->flags & ~REDIS_REPLY_PAIRS) |
                   (s->in_multi ? WIRE_IN_TRANSACTION : 0) | (q.key_size > WIRE_KEY_MAX ? WIRE_TRUNCATED : 0);
         m.elements = redis_elements(q.row->keys, q.row->key, q.count);
         m.bytes = (uint64_t)(next - *at);
