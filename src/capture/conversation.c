@@ -11,6 +11,7 @@
 #include "capture/request.h"
 #include "capture/thread.h"
 
+#define DATAGRAM_HEAD 1232 /* what name servers send at most, dnsflagday.net/2020 */
 #define LOCK_SPINS 100
 #define LOCK_YIELDS 2000 /* a millisecond or so */
 
@@ -203,9 +204,29 @@ struct chunk {
     bool sent;
 };
 
+/* A datagram is a message, whatever parts it is sent from: its beginning, in one piece. */
+static NOINLINE void feed_datagram(struct feeding *f, enum wire_side from, const struct chunk *k)
+{
+    const struct wire_sink sink = {request_message, f};
+    char whole[DATAGRAM_HEAD];
+    size_t length = 0;
+    for (size_t i = 0; i < k->count && length < sizeof(whole) && length < k->bytes; i++) {
+        uint64_t left = k->bytes - length, room = sizeof(whole) - length, n = k->parts[i].iov_len;
+        n = n < left ? n : left;
+        n = n < room ? n : room;
+        memcpy(whole + length, k->parts[i].iov_base, n);
+        length += n;
+    }
+    wire_feed(&f->conversation->wire, from, whole, length, &sink);
+}
+
 static void feed_parts(struct feeding *f, enum wire_side from, const struct chunk *k)
 {
     const struct wire_sink sink = {request_message, f};
+    if (unlikely(k->count > 1 && f->conversation->flags & CONVERSATION_DATAGRAMS)) {
+        feed_datagram(f, from, k);
+        return;
+    }
     uint64_t skip = k->skip, bytes = k->bytes;
     for (size_t i = 0; i < k->count && bytes; i++) {
         uint64_t length = k->parts[i].iov_len < bytes ? k->parts[i].iov_len : bytes;
@@ -236,7 +257,8 @@ static bool leave(struct conversation *c, uint32_t id, const struct thread *t, c
 {
     struct parcel_label label = {
         .now_ns = k->now_ns ? k->now_ns : clock_now(), .id = id, .tid = t->tid, .sent = k->sent};
-    return t->slot && parcels_add(&c->left, &label, k->parts, k->count, k->skip, k->bytes);
+    bool whole = c->flags & CONVERSATION_DATAGRAMS && k->bytes > PARCEL_BYTES; /* not to be fed in pieces */
+    return t->slot && parcels_add(&c->left, &label, k->parts, k->count, k->skip, whole ? PARCEL_BYTES : k->bytes);
 }
 
 /* It could not be taken at once. */
