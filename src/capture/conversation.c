@@ -322,7 +322,8 @@ static ALWAYS_INLINE bool feed_one(struct conversation *c, uint32_t id, const vo
                     .parts = &(const struct iovec){(void *)bytes, length}, .count = 1, .bytes = length, .sent = sent});
 }
 
-bool conversation_feed(uint32_t id, bool sent, const struct iovec *parts, size_t count, uint64_t bytes, uint64_t now_ns)
+HOT bool conversation_feed(uint32_t id, bool sent, const struct iovec *parts, size_t count, uint64_t bytes,
+                           uint64_t now_ns)
 {
     struct conversation *c = conversation_at(id);
     if (unlikely(!c))
@@ -357,7 +358,7 @@ HOT bool conversation_sending(uint32_t id, const struct iovec *parts, size_t cou
            feed(c, id, &(struct chunk){.parts = parts, .count = count, .skip = ahead, .bytes = size, .sent = true});
 }
 
-void conversation_sent(uint32_t id, uint64_t size, uint64_t bytes)
+HOT void conversation_sent(uint32_t id, uint64_t size, uint64_t bytes)
 {
     struct conversation *c = conversation_at(id);
     if (unlikely(!c || thread_self.in_vfork))
@@ -411,7 +412,7 @@ bool conversation_secured(uint32_t id)
 
 /* ---- looks from outside ------------------------------------------------------------------------------------------ */
 
-uint32_t conversation_operation(uint32_t id, bool sending)
+HOT uint32_t conversation_operation(uint32_t id, bool sending)
 {
     const struct conversation *c = conversation_at(id);
     const struct pending *oldest = NULL;

@@ -211,14 +211,14 @@ void fd_accepted(int fd, int listener, bool nonblock)
     entry_set(e, ENDPOINT_SOCKET, (uint16_t)(FD_SERVER | FD_NAMED | talks | (nonblock ? FD_NONBLOCK : 0)), l->server);
 }
 
-void fd_watch(int epoll, int fd, bool add)
+HOT void fd_watch(int epoll, int fd, bool add)
 {
-    struct fd_entry *set = entry_to_change(epoll), *e = entry_to_change(fd);
-    if (!set)
+    struct fd_entry *set = fd_entry_at(epoll), *e = fd_entry_at(fd);
+    if (unlikely(!set || thread_self.in_vfork))
         return;
-    if (!(load_relaxed(&set->flags) & FD_KNOWN))
+    if (unlikely(!(load_relaxed(&set->flags) & FD_KNOWN)))
         fd_learn(epoll);
-    if (e && !(load_relaxed(&e->flags) & FD_KNOWN))
+    if (unlikely(e && !(load_relaxed(&e->flags) & FD_KNOWN)))
         fd_learn(fd);
     if (add)
         set->watched++;

@@ -198,13 +198,13 @@ static ALWAYS_INLINE ssize_t send_blocking(enum call_number call, int fd, const 
     sending_end(fd, known, sending, PART(buffer, size), 1, result, flags, 0);                \
     return result
 
-static NOINLINE ssize_t send_known(int fd, const void *buffer, size_t size, int flags)
+static HOT NOINLINE ssize_t send_known(int fd, const void *buffer, size_t size, int flags)
 {
     SEND(fd, buffer, size, flags, send_blocking(CALL_send, fd, buffer, size, flags),
          REAL(send)(fd, buffer, size, flags));
 }
 
-static NOINLINE ssize_t recv_known(int fd, void *buffer, size_t size, int flags)
+static HOT NOINLINE ssize_t recv_known(int fd, void *buffer, size_t size, int flags)
 {
 #define REAL_RECV(f) REAL(recv)(fd, buffer, size, (f))
     RECEIVE(recv, fd, buffer, size, flags, NULL, NULL, REAL_RECV);

@@ -71,8 +71,8 @@ static uint64_t word_of(const char *text, size_t length)
     return first | (uint64_t)last << 8 * (length - sizeof(last));
 }
 
-uint32_t operation_recall(struct operation_recent *recent, uint32_t endpoint, enum endpoint_role role,
-                          const struct wire_message *m)
+HOT uint32_t operation_recall(struct operation_recent *recent, uint32_t endpoint, enum endpoint_role role,
+                              const struct wire_message *m)
 {
     if (unlikely(m->text_length || m->verb_length > sizeof(recent->verb)))
         return operation_intern(endpoint, role, m);

@@ -34,10 +34,10 @@ struct ending {
     bool failed;
 };
 
-static uint64_t feeding_now(struct feeding *f)
+static HOT uint64_t feeding_now(struct feeding *f)
 {
     if (!f->now_ns)
-        f->now_ns = clock_now();
+        f->now_ns = clock_quick(&f->thread->tick);
     return f->now_ns;
 }
 
@@ -58,8 +58,8 @@ static struct trace_counter *counter_of(struct thread *t, uint32_t operation, bo
     return *recent = slot_counter(t->slot, CALL_request, side, operation);
 }
 
-static void count(const struct feeding *f, uint32_t operation, uint64_t begin_ns, uint64_t duration, uint32_t repeats,
-                  uint64_t bytes, bool failed)
+static HOT void count(const struct feeding *f, uint32_t operation, uint64_t begin_ns, uint64_t duration,
+                      uint32_t repeats, uint64_t bytes, bool failed)
 {
     struct trace_counter *c = counter_of(f->thread, operation, is_server(f->conversation));
     if (unlikely(!c)) {
@@ -196,7 +196,7 @@ static COLD void record(struct thread *t, struct conversation *c, const struct p
     writer_ring_commit(t->ring);
 }
 
-static void complete(struct feeding *f, const struct pending *p, const struct ending *end)
+static HOT void complete(struct feeding *f, const struct pending *p, const struct ending *end)
 {
     struct thread *t = f->thread;
     uint64_t duration = end->now_ns > p->begin_ns ? end->now_ns - p->begin_ns : 0;
@@ -301,7 +301,7 @@ static NOINLINE struct pending *slot_make(struct feeding *f, uint32_t sequence)
     return p;
 }
 
-static void asked(struct feeding *f, const struct wire_message *m)
+static HOT void asked(struct feeding *f, const struct wire_message *m)
 {
     struct conversation *c = f->conversation;
     struct pending *p = conversation_slot(c, m->sequence);
@@ -334,7 +334,7 @@ static void asked(struct feeding *f, const struct wire_message *m)
     }
 }
 
-static void answered(struct feeding *f, const struct wire_message *m)
+static HOT void answered(struct feeding *f, const struct wire_message *m)
 {
     struct conversation *c = f->conversation;
     struct pending *p = conversation_slot(c, m->sequence);
@@ -356,7 +356,7 @@ static void answered(struct feeding *f, const struct wire_message *m)
     store_relaxed(&p->operation, 0);
 }
 
-void request_message(void *feeding, const struct wire_message *m)
+HOT void request_message(void *feeding, const struct wire_message *m)
 {
     struct feeding *f = feeding;
     struct conversation *c = f->conversation;

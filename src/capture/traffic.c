@@ -66,8 +66,8 @@ static ALWAYS_INLINE uint32_t conversation_known(int fd)
     return likely(usual) ? load_acquire(&e->conversation) : 0;
 }
 
-void traffic_moved(int fd, enum traffic direction, const struct iovec *parts, size_t count, int64_t result,
-                   uint64_t now_ns)
+HOT void traffic_moved(int fd, enum traffic direction, const struct iovec *parts, size_t count, int64_t result,
+                       uint64_t now_ns)
 {
     uint16_t flags = fd_flags(fd);
     if (unlikely(flags & FD_CONNECTING))

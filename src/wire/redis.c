@@ -289,8 +289,8 @@ static void replies_quick(struct redis_state *s, const uint8_t **at, const uint8
 }
 
 /* Parses what is whole. RESP_WRONG: `at` is where it stopped making sense. */
-static inline enum resp_result side_parse(struct redis_state *s, enum wire_side side, const uint8_t **at,
-                                          const uint8_t *end, const struct wire_sink *sink)
+static HOT inline enum resp_result side_parse(struct redis_state *s, enum wire_side side, const uint8_t **at,
+                                              const uint8_t *end, const struct wire_sink *sink)
 {
     enum resp_result got = RESP_DONE;
     if (side == WIRE_CLIENT) {
@@ -348,6 +348,12 @@ static HOT bool redis_feed(void *state, enum wire_side from, const uint8_t *byte
     struct redis_state *s = state;
     struct resync *l = &s->resync[from];
     const uint8_t *at = bytes, *end = bytes + length;
+    if (likely(!l->on && !s->opaque)) { /* mostly that is all */
+        if (from == WIRE_CLIENT)
+            requests_quick(s, &at, end, sink);
+        else
+            replies_quick(s, &at, end, sink);
+    }
     while (at < end && !s->opaque) {
         if (unlikely(l->on)) {
             if (!side_recover(s, from, &at, end, sink))
