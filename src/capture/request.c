@@ -58,8 +58,8 @@ static struct trace_counter *counter_of(struct thread *t, uint32_t operation, bo
     return *recent = slot_counter(t->slot, CALL_request, side, operation);
 }
 
-static HOT void count(const struct feeding *f, uint32_t operation, uint64_t begin_ns, uint64_t duration,
-                      uint32_t repeats, uint64_t bytes, bool failed)
+static ALWAYS_INLINE void count_one(const struct feeding *f, uint32_t operation, uint64_t begin_ns, uint64_t duration,
+                                    uint32_t repeats, uint64_t bytes, bool failed)
 {
     struct trace_counter *c = counter_of(f->thread, operation, is_server(f->conversation));
     if (unlikely(!c)) {
@@ -74,6 +74,13 @@ static HOT void count(const struct feeding *f, uint32_t operation, uint64_t begi
     c->failed += failed;
     c->last_ns = begin_ns + duration;
     store_release(&c->count, c->count + repeats);
+}
+
+/* The same, for the rare cases: not copied into each of them. */
+static NOINLINE void count(const struct feeding *f, uint32_t operation, uint64_t begin_ns, uint64_t duration,
+                           uint32_t repeats, uint64_t bytes, bool failed)
+{
+    count_one(f, operation, begin_ns, duration, repeats, bytes, failed);
 }
 
 /* ---- recording --------------------------------------------------------------------------------------------------- */
@@ -196,17 +203,22 @@ static COLD void record(struct thread *t, struct conversation *c, const struct p
     writer_ring_commit(t->ring);
 }
 
-static HOT void complete(struct feeding *f, const struct pending *p, const struct ending *end)
+static ALWAYS_INLINE void complete_one(struct feeding *f, const struct pending *p, const struct ending *end)
 {
     struct thread *t = f->thread;
     uint64_t duration = end->now_ns > p->begin_ns ? end->now_ns - p->begin_ns : 0;
-    count(f, p->operation, p->begin_ns, duration, p->repeats, end->bytes, end->failed);
+    count_one(f, p->operation, p->begin_ns, duration, p->repeats, end->bytes, end->failed);
     bool notable = p->flags & REQUEST_NOTABLE;
     if (likely(!notable && !chosen(t, duration)))
         return;
     record(t, f->conversation, p, end);
     if (!notable)
         chosen_now(t, end->now_ns);
+}
+
+static NOINLINE void complete(struct feeding *f, const struct pending *p, const struct ending *end)
+{
+    complete_one(f, p, end);
 }
 
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
@@ -301,6 +313,17 @@ static NOINLINE struct pending *slot_make(struct feeding *f, uint32_t sequence)
     return p;
 }
 
+/* What few requests have. */
+static NOINLINE void describe(const struct feeding *f, struct pending *p, const struct wire_message *m)
+{
+    bool notable = m->flags & NOTABLE, cursor = m->flags & WIRE_CURSOR;
+    if (notable && !is_server(f->conversation) && !f->left)
+        p->stack = bounded_stack(f->thread, p->begin_ns, true);
+    p->detail = cursor ? cursor_hash(m->cursor) : m->ttl_ms > 0 ? clamp32((uint64_t)m->ttl_ms) : 0;
+    p->flags |= (uint16_t)((notable ? REQUEST_NOTABLE : 0) | (cursor ? cursor_flags(m->elements) : 0) |
+                           (m->flags & WIRE_NO_REPLY ? REQUEST_NO_REPLY : 0));
+}
+
 static HOT void asked(struct feeding *f, const struct wire_message *m)
 {
     struct conversation *c = f->conversation;
@@ -319,10 +342,10 @@ static HOT void asked(struct feeding *f, const struct wire_message *m)
     p->first_ns = 0;
     p->bytes = m->bytes;
     p->sequence = m->sequence;
-    p->stack = notable && !is_server(c) && !f->left ? bounded_stack(f->thread, p->begin_ns, true) : 0;
-    p->detail = m->flags & WIRE_CURSOR ? cursor_hash(m->cursor) : m->ttl_ms > 0 ? clamp32((uint64_t)m->ttl_ms) : 0;
-    p->flags = (uint16_t)((notable ? REQUEST_NOTABLE : 0) | (m->flags & WIRE_CURSOR ? cursor_flags(m->elements) : 0) |
-                          (is_server(c) ? REQUEST_SERVER : 0) | (unanswered ? REQUEST_NO_REPLY : 0));
+    p->stack = p->detail = 0;
+    p->flags = is_server(c) ? REQUEST_SERVER : 0;
+    if (unlikely(notable || unanswered || m->flags & WIRE_CURSOR || m->ttl_ms > 0))
+        describe(f, p, m);
     p->repeats = (uint16_t)(m->repeats < UINT16_MAX ? m->repeats : UINT16_MAX);
     key_keep(p, m);
     store_relaxed(&p->operation, operation);
@@ -348,7 +371,7 @@ static HOT void answered(struct feeding *f, const struct wire_message *m)
                          .elements = m->elements,
                          .detail2 = p->flags & REQUEST_CURSOR ? cursor_hash(m->cursor) : 0,
                          .failed = m->flags & WIRE_FAILED};
-    complete(f, p, &end);
+    complete_one(f, p, &end);
     if (is_server(c)) {
         store_relaxed(&c->last_operation, p->operation);
         serving_end(f->thread, c, p, end.now_ns);
