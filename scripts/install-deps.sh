@@ -11,10 +11,11 @@ lint=(clang clang-format clang-tidy cppcheck shellcheck libclang-rt-14-dev)
 kernel=(bpftool libbpf-dev libcap2-bin)
 unit=(libcmocka-dev libunwind-dev libc6-dbg)
 drivers=(python3 python3-gevent python3-greenlet python3-mysqldb python3-pylibmc python3-pymysql python3-memcache
-    python3-uvloop python3-aiohttp python3-cachetools python3-psycopg2 python3-redis python3-celery python3-sqlalchemy)
+    python3-uvloop python3-aiohttp python3-cachetools python3-psycopg2 python3-redis python3-celery python3-sqlalchemy
+    python3-dnspython)
 servers=(mariadb-server memcached redis-server nginx-light postgresql nodejs default-jdk-headless)
-tools=(wrk apache2-utils redis-tools strace libfaketime libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 openssl curl wget procps iproute2 util-linux git perl
-    sqlite3 openssh-client)
+tools=(wrk apache2-utils redis-tools strace libfaketime libjemalloc2 libtcmalloc-minimal4 libmimalloc2.0 openssl curl wget
+    procps iproute2 util-linux git perl sqlite3 openssh-client)
 packages=("${build[@]}" "${browser[@]}" "${lint[@]}" "${kernel[@]}" "${unit[@]}" "${drivers[@]}" "${servers[@]}" "${tools[@]}")
 
 # Other packages of nodejs than Debian's bring npm with them, and Debian's npm would fight them.

@@ -2,107 +2,26 @@
 #include "capture/conversation.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/sys.h"
 #include "capture/facts.h"
 #include "capture/parcel.h"
-#include "capture/record.h"
+#include "capture/place.h"
 #include "capture/recorder.h"
 #include "capture/request.h"
 #include "capture/thread.h"
 
-#ifndef MADV_NOHUGEPAGE
-#define MADV_NOHUGEPAGE 15
-#endif
-
-#define PLACE_BITS 16
+#define DATAGRAM_HEAD 1232 /* what name servers send at most, dnsflagday.net/2020 */
 #define LOCK_SPINS 100
 #define LOCK_YIELDS 2000 /* a millisecond or so */
 
-/* Free places form a stack (Treiber); `tag` makes a head that comes back look different. */
-union head {
-    struct {
-        uint32_t place; /* + 1; 0: empty */
-        uint32_t tag;
-    };
-    uint64_t word;
-};
-
-static struct {
-    struct conversation *table; /* NULL: none are followed */
-    uint32_t size;
-    uint32_t fresh; /* any: places below were in use once */
-    uint32_t noted; /* any: the note about missing room was written */
-    uint64_t free;  /* any: union head */
-} pool;
-
-void conversations_init(void)
-{
-    uint32_t size = recorder.settings.connections;
-    size_t bytes = size * sizeof(struct conversation);
-    if (!recorder.settings.wire)
-        return;
-    void *table = sys_mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (sys_is_error(table))
-        return;
-    sys_madvise(table, bytes, MADV_NOHUGEPAGE); /* memory for those in use only */
-    pool.table = table;
-    pool.size = size;
-}
-
-static struct conversation *conversation_at(uint32_t id)
-{
-    uint32_t place = (id & ((1u << PLACE_BITS) - 1)) - 1;
-    struct conversation *c = place < pool.size ? &pool.table[place] : NULL;
-    return c && load_acquire(&c->id) == id ? c : NULL;
-}
-
-/* ---- places ------------------------------------------------------------------------------------------------------ */
-
-static struct conversation *place_take(void)
-{
-    union head head = {.word = load_acquire(&pool.free)}, next;
-    while (head.place) {
-        next.place = load_relaxed(&pool.table[head.place - 1].next_free);
-        next.tag = head.tag + 1;
-        if (cas_acq_rel(&pool.free, &head.word, next.word))
-            return &pool.table[head.place - 1];
-    }
-    uint32_t fresh = load_relaxed(&pool.fresh);
-    while (fresh < pool.size)
-        if (cas_acq_rel(&pool.fresh, &fresh, fresh + 1))
-            return &pool.table[fresh];
-    return NULL;
-}
-
-static void place_give(struct conversation *c)
-{
-    union head head = {.word = load_relaxed(&pool.free)}, next;
-    do {
-        store_relaxed(&c->next_free, head.place);
-        next.place = (uint32_t)(c - pool.table) + 1;
-        next.tag = head.tag + 1;
-    } while (!cas_acq_rel(&pool.free, &head.word, next.word));
-}
-
-static void note_no_room(void)
-{
-    static const char text[] =
-        "more connections at once than are followed: what is said on the others is not known; "
-        "CPROBE_CONNECTIONS sets how many are";
-    if (!exchange_acq_rel(&pool.noted, 1))
-        record_note(RECORD_WARNING, text, sizeof(text) - 1);
-}
+/* ---- beginning and end ------------------------------------------------------------------------------------------- */
 
 uint32_t conversation_open(uint32_t endpoint, uint16_t flags)
 {
-    struct conversation *c = pool.table && recorder_on() ? place_take() : NULL;
-    if (!c) {
-        if (pool.table && recorder_on())
-            note_no_room();
+    struct conversation *c = recorder_on() ? place_take() : NULL;
+    if (!c)
         return 0;
-    }
     c->references = 1;
     c->endpoint = endpoint;
     c->flags = flags;
@@ -113,7 +32,7 @@ uint32_t conversation_open(uint32_t endpoint, uint16_t flags)
     c->inside = WIRE_UNKNOWN;
     memset(c->operations, 0, sizeof(c->operations));
     wire_start(&c->wire, flags & CONVERSATION_DATAGRAMS, WIRE_UNKNOWN);
-    uint32_t id = ((uint32_t)c->generation << PLACE_BITS) | ((uint32_t)(c - pool.table) + 1);
+    uint32_t id = ((uint32_t)c->generation << PLACE_BITS) | ((uint32_t)(c - places.table) + 1);
     store_release(&c->owner, 0);
     store_release(&c->id, id);
     return id;
@@ -285,9 +204,29 @@ struct chunk {
     bool sent;
 };
 
-static ALWAYS_INLINE void feed_parts(struct feeding *f, enum wire_side from, const struct chunk *k)
+/* A datagram is a message, whatever parts it is sent from: its beginning, in one piece. */
+static NOINLINE void feed_datagram(struct feeding *f, enum wire_side from, const struct chunk *k)
 {
     const struct wire_sink sink = {request_message, f};
+    char whole[DATAGRAM_HEAD];
+    size_t length = 0;
+    for (size_t i = 0; i < k->count && length < sizeof(whole) && length < k->bytes; i++) {
+        uint64_t left = k->bytes - length, room = sizeof(whole) - length, n = k->parts[i].iov_len;
+        n = n < left ? n : left;
+        n = n < room ? n : room;
+        memcpy(whole + length, k->parts[i].iov_base, n);
+        length += n;
+    }
+    wire_feed(&f->conversation->wire, from, whole, length, &sink);
+}
+
+static void feed_parts(struct feeding *f, enum wire_side from, const struct chunk *k)
+{
+    const struct wire_sink sink = {request_message, f};
+    if (unlikely(k->count > 1 && f->conversation->flags & CONVERSATION_DATAGRAMS)) {
+        feed_datagram(f, from, k);
+        return;
+    }
     uint64_t skip = k->skip, bytes = k->bytes;
     for (size_t i = 0; i < k->count && bytes; i++) {
         uint64_t length = k->parts[i].iov_len < bytes ? k->parts[i].iov_len : bytes;
@@ -301,7 +240,7 @@ static ALWAYS_INLINE void feed_parts(struct feeding *f, enum wire_side from, con
 }
 
 /* The calling thread has the conversation. */
-static ALWAYS_INLINE bool feed_taken(struct conversation *c, struct thread *t, const struct chunk *k)
+static NOINLINE bool feed_taken(struct conversation *c, struct thread *t, const struct chunk *k)
 {
     struct feeding f = {.conversation = c, .thread = t, .now_ns = k->now_ns};
     enum wire_side from = side_of(c, k->sent);
@@ -318,7 +257,8 @@ static bool leave(struct conversation *c, uint32_t id, const struct thread *t, c
 {
     struct parcel_label label = {
         .now_ns = k->now_ns ? k->now_ns : clock_now(), .id = id, .tid = t->tid, .sent = k->sent};
-    return t->slot && parcels_add(&c->left, &label, k->parts, k->count, k->skip, k->bytes);
+    bool whole = c->flags & CONVERSATION_DATAGRAMS && k->bytes > PARCEL_BYTES; /* not to be fed in pieces */
+    return t->slot && parcels_add(&c->left, &label, k->parts, k->count, k->skip, whole ? PARCEL_BYTES : k->bytes);
 }
 
 /* It could not be taken at once. */
@@ -339,7 +279,7 @@ static NOINLINE bool feed_contended(struct conversation *c, uint32_t id, struct 
     return true;
 }
 
-static ALWAYS_INLINE bool feed(struct conversation *c, uint32_t id, const struct chunk *k)
+static NOINLINE bool feed(struct conversation *c, uint32_t id, const struct chunk *k)
 {
     struct thread *t = &thread_self;
     bool useful = true;
@@ -358,7 +298,32 @@ static ALWAYS_INLINE bool feed(struct conversation *c, uint32_t id, const struct
     return useful;
 }
 
-bool conversation_feed(uint32_t id, bool sent, const struct iovec *parts, size_t count, uint64_t bytes, uint64_t now_ns)
+/* The same in the usual case: one buffer, and nobody else has the conversation. */
+static ALWAYS_INLINE bool feed_one(struct conversation *c, uint32_t id, const void *bytes, size_t length, bool sent)
+{
+    struct thread *t = &thread_self;
+    if (likely(!t->busy && t->slot)) {
+        thread_enter(t, FRAME_ADDRESS);
+        if (likely(take_at_once(c, id, t))) {
+            struct feeding f = {.conversation = c, .thread = t};
+            const struct wire_sink sink = {request_message, &f};
+            enum wire_side from = side_of(c, sent);
+            catch_up(c, t);
+            wire_feed(&c->wire, from, bytes, length, &sink);
+            bool useful = fed(c, from);
+            give_back(c, t);
+            thread_leave(t);
+            return useful;
+        }
+        thread_leave(t);
+    }
+    return feed(c, id,
+                &(struct chunk){
+                    .parts = &(const struct iovec){(void *)bytes, length}, .count = 1, .bytes = length, .sent = sent});
+}
+
+HOT bool conversation_feed(uint32_t id, bool sent, const struct iovec *parts, size_t count, uint64_t bytes,
+                           uint64_t now_ns)
 {
     struct conversation *c = conversation_at(id);
     if (unlikely(!c))
@@ -375,8 +340,7 @@ HOT bool conversation_received(uint32_t id, const void *bytes, size_t length)
         return false;
     if (unlikely(!recorder_on() || thread_self.in_vfork))
         return true;
-    return feed(c, id,
-                &(struct chunk){.parts = &(const struct iovec){(void *)bytes, length}, .count = 1, .bytes = length});
+    return feed_one(c, id, bytes, length, false);
 }
 
 /* What was fed ahead is the beginning of what is sent now. */
@@ -388,11 +352,13 @@ HOT bool conversation_sending(uint32_t id, const struct iovec *parts, size_t cou
     if (unlikely(!recorder_on() || thread_self.in_vfork))
         return true;
     uint64_t ahead = load_relaxed(&c->ahead);
+    if (likely(count == 1 && !ahead))
+        return feed_one(c, id, parts->iov_base, parts->iov_len, true);
     return unlikely(ahead >= size) ||
            feed(c, id, &(struct chunk){.parts = parts, .count = count, .skip = ahead, .bytes = size, .sent = true});
 }
 
-void conversation_sent(uint32_t id, uint64_t size, uint64_t bytes)
+HOT void conversation_sent(uint32_t id, uint64_t size, uint64_t bytes)
 {
     struct conversation *c = conversation_at(id);
     if (unlikely(!c || thread_self.in_vfork))
@@ -446,7 +412,7 @@ bool conversation_secured(uint32_t id)
 
 /* ---- looks from outside ------------------------------------------------------------------------------------------ */
 
-uint32_t conversation_operation(uint32_t id, bool sending)
+HOT uint32_t conversation_operation(uint32_t id, bool sending)
 {
     const struct conversation *c = conversation_at(id);
     const struct pending *oldest = NULL;
@@ -472,11 +438,11 @@ bool conversation_unanswered(uint32_t id, uint32_t sequence, uint32_t operation)
 void conversations_finish(void)
 {
     struct thread *t = &thread_self;
-    uint32_t top = load_relaxed(&pool.fresh);
+    uint32_t top = load_relaxed(&places.fresh);
     if (!recorder_on() || !t->slot || !thread_enter(t, FRAME_ADDRESS))
         return;
     for (uint32_t i = 0; i < top; i++) {
-        struct conversation *c = &pool.table[i];
+        struct conversation *c = &places.table[i];
         uint32_t id = load_acquire(&c->id);
         if (!id || !take(c, id, t, LOCK_SPINS + LOCK_YIELDS))
             continue;

@@ -14,6 +14,7 @@
 #include "capture/endpoint.h"
 #include "capture/fdlearn.h"
 #include "capture/filelock.h"
+#include "capture/nameserver.h"
 #include "capture/put.h"
 #include "capture/recorder.h"
 #include "capture/thread.h"
@@ -134,6 +135,8 @@ void fd_closed(int fd)
     unwatch(e);
     if (unlikely(load_relaxed(&e->flags) & FD_LOCKED))
         filelock_closed(load_relaxed(&e->endpoint));
+    if (unlikely(load_relaxed(&e->flags) & FD_ASKS))
+        nameserver_forget(fd);
     store_relaxed(&e->flags, 0);
     fd_changed(e);
     e->description = 0;
@@ -208,14 +211,14 @@ void fd_accepted(int fd, int listener, bool nonblock)
     entry_set(e, ENDPOINT_SOCKET, (uint16_t)(FD_SERVER | FD_NAMED | talks | (nonblock ? FD_NONBLOCK : 0)), l->server);
 }
 
-void fd_watch(int epoll, int fd, bool add)
+HOT void fd_watch(int epoll, int fd, bool add)
 {
-    struct fd_entry *set = entry_to_change(epoll), *e = entry_to_change(fd);
-    if (!set)
+    struct fd_entry *set = fd_entry_at(epoll), *e = fd_entry_at(fd);
+    if (unlikely(!set || thread_self.in_vfork))
         return;
-    if (!(load_relaxed(&set->flags) & FD_KNOWN))
+    if (unlikely(!(load_relaxed(&set->flags) & FD_KNOWN)))
         fd_learn(epoll);
-    if (e && !(load_relaxed(&e->flags) & FD_KNOWN))
+    if (unlikely(e && !(load_relaxed(&e->flags) & FD_KNOWN)))
         fd_learn(fd);
     if (add)
         set->watched++;
@@ -299,6 +302,10 @@ void fd_talks(int fd, uint16_t flags)
     struct fd_entry *e = entry_to_change(fd);
     if (!e || !(load_relaxed(&e->flags) & FD_KNOWN))
         return;
+    if (load_relaxed(&e->flags) & FD_ASKS) {
+        nameserver_forget(fd);
+        fd_flags_clear(e, FD_ASKS);
+    }
     if (e->conversation) /* connected anew (datagrams) */
         conversation_release(exchange_acq_rel(&e->conversation, 0));
     fd_flags_set(e, FD_TALKS | flags);

@@ -29,6 +29,7 @@ enum fd_flags {
     FD_EARLIER = 0x100,   /* it was there before it was looked at: connections may be in the middle */
     FD_DATAGRAMS = 0x200, /* with FD_TALKS: UDP */
     FD_LOCKED = 0x400,    /* there is a lock on its file (filelock.h) */
+    FD_ASKS = 0x800,      /* datagrams are sent from it to name servers by their addresses (nameserver.h) */
 };
 
 /* Half a cache line. */
@@ -82,7 +83,7 @@ static inline void fd_flags_clear(struct fd_entry *e, uint16_t flags)
 /* Whether calls on a descriptor with this word (quick.h) are neither timed nor looked at. */
 static ALWAYS_INLINE bool fd_word_free(uint64_t word)
 {
-    const uint64_t asked = FD_NONBLOCK | FD_TALKS | FD_CONNECTING;
+    const uint64_t asked = FD_NONBLOCK | FD_TALKS | FD_CONNECTING | FD_ASKS;
     return (word >> 32 & asked) == FD_NONBLOCK;
 }
 

@@ -120,8 +120,10 @@ EXPORT int epoll_create1(int flags)
 
 EXPORT int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
+    if (operation == EPOLL_CTL_MOD)
+        return REAL(epoll_ctl)(epoll, operation, fd, event);
     int result = REAL(epoll_ctl)(epoll, operation, fd, event);
-    if (result == 0 && operation != EPOLL_CTL_MOD)
+    if (result == 0)
         fd_watch(epoll, fd, operation == EPOLL_CTL_ADD);
     return result;
 }

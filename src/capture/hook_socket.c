@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "capture/connecting.h"
+#include "capture/conversation.h"
 #include "capture/hook.h"
+#include "capture/nameserver.h"
 
 EXPORT int socket(int domain, int type, int protocol)
 {
@@ -99,27 +101,39 @@ EXPORT int accept4(int fd, struct sockaddr *address, socklen_t *length, int flag
 #define RECEIVE_TRIES (MSG_NOSIGNAL | MSG_PEEK | MSG_TRUNC | MSG_CMSG_CLOEXEC)
 #define SEND_TRIES MSG_NOSIGNAL
 
-#define RECEIVE(call, fd, buffer, size, flags, REAL_CALL)                        \
-    uint16_t known = fd_flags(fd);                                               \
-    ssize_t result;                                                              \
-    if (((flags)&MSG_DONTWAIT) || (known & FD_NONBLOCK)) {                       \
-        quick_enter(fd);                                                         \
-        result = REAL_CALL(flags);                                               \
-    } else {                                                                     \
-        int saved = errno;                                                       \
-        bool tries = likely(!((flags) & ~RECEIVE_TRIES) && !(known & FD_LOWAT)); \
-        result = tries ? REAL_CALL((flags) | MSG_DONTWAIT) : -1;                 \
-        if (tries && (result >= 0 || errno != EAGAIN)) {                         \
-            struct trace_counter *c = wait_none(CALL_##call, fd, result);        \
-            if (CALL_##call == CALL_recv)                                        \
-                quick_remember(QUICK_RECV, fd, c);                               \
-        } else {                                                                 \
-            errno = saved;                                                       \
-            result = TIMED_FD(call, fd, REAL_CALL(flags));                       \
-        }                                                                        \
-    }                                                                            \
-    if (unlikely(traffic_watched(known)))                                        \
-        traffic_received(fd, PART(buffer, size), 1, result, flags, 0);           \
+/* What a call has received; address, length: whom from, NULL: not asked for. */
+static ALWAYS_INLINE void receive_end(int fd, uint16_t known, const struct iovec *parts, size_t count, ssize_t result,
+                                      int flags, const struct sockaddr *address, const socklen_t *length)
+{
+    if (likely(!traffic_watched(known)))
+        return;
+    if (unlikely((known & (FD_ASKS | FD_TALKS)) == FD_ASKS && address && length) && result > 0 && !(flags & MSG_PEEK))
+        nameserver_answered(fd, address, *length, parts, count, (uint64_t)result);
+    else
+        traffic_received(fd, parts, count, result, flags, 0);
+}
+
+#define RECEIVE(call, fd, buffer, size, flags, address, length, REAL_CALL)         \
+    uint16_t known = fd_flags(fd);                                                 \
+    ssize_t result;                                                                \
+    if (((flags)&MSG_DONTWAIT) || (known & FD_NONBLOCK)) {                         \
+        if (!traffic_watched(known))                                               \
+            quick_enter(fd);                                                       \
+        result = REAL_CALL(flags);                                                 \
+    } else {                                                                       \
+        int saved = errno;                                                         \
+        bool tries = likely(!((flags) & ~RECEIVE_TRIES) && !(known & FD_LOWAT));   \
+        result = tries ? REAL_CALL((flags) | MSG_DONTWAIT) : -1;                   \
+        if (tries && (result >= 0 || errno != EAGAIN)) {                           \
+            struct trace_counter *c = wait_none(CALL_##call, fd, result);          \
+            if (CALL_##call == CALL_recv)                                          \
+                quick_remember(QUICK_RECV, fd, c);                                 \
+        } else {                                                                   \
+            errno = saved;                                                         \
+            result = TIMED_FD(call, fd, REAL_CALL(flags));                         \
+        }                                                                          \
+    }                                                                              \
+    receive_end(fd, known, PART(buffer, size), 1, result, flags, address, length); \
     return result
 
 /* What a call on a connection is about to send, and has sent; sending: of traffic_sending. Out of band data are not
@@ -184,16 +198,16 @@ static ALWAYS_INLINE ssize_t send_blocking(enum call_number call, int fd, const 
     sending_end(fd, known, sending, PART(buffer, size), 1, result, flags, 0);                \
     return result
 
-static NOINLINE ssize_t send_known(int fd, const void *buffer, size_t size, int flags)
+static HOT NOINLINE ssize_t send_known(int fd, const void *buffer, size_t size, int flags)
 {
     SEND(fd, buffer, size, flags, send_blocking(CALL_send, fd, buffer, size, flags),
          REAL(send)(fd, buffer, size, flags));
 }
 
-static NOINLINE ssize_t recv_known(int fd, void *buffer, size_t size, int flags)
+static HOT NOINLINE ssize_t recv_known(int fd, void *buffer, size_t size, int flags)
 {
 #define REAL_RECV(f) REAL(recv)(fd, buffer, size, (f))
-    RECEIVE(recv, fd, buffer, size, flags, REAL_RECV);
+    RECEIVE(recv, fd, buffer, size, flags, NULL, NULL, REAL_RECV);
 }
 
 /* A call was tried without waiting, and the result is not the usual one. saved: errno before it. */
@@ -265,12 +279,54 @@ EXPORT ssize_t recv(int fd, void *buffer, size_t size, int flags)
 EXPORT ssize_t __recv_chk(int fd, void *buffer, size_t size, size_t object, int flags)
 {
 #define REAL_RECV_CHK(f) REAL(__recv_chk)(fd, buffer, size, object, (f))
-    RECEIVE(recv, fd, buffer, size, flags, REAL_RECV_CHK);
+    RECEIVE(recv, fd, buffer, size, flags, NULL, NULL, REAL_RECV_CHK);
+}
+
+/* MSG_FASTOPEN: the call connects, and sends at least a part (tcp(7)). It is recorded as the connect that it is. */
+static NOINLINE void opened(int fd, uint64_t begin, ssize_t result, const struct sockaddr *address, socklen_t length,
+                            bool blocks)
+{
+    if (begin)
+        wait_end_connect(fd, begin, result < 0 ? -1 : 0, address, length, blocks);
+}
+static NOINLINE ssize_t send_opening(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address,
+                                     socklen_t length)
+{
+    bool blocks = fd_blocks(fd) && !(flags & MSG_DONTWAIT);
+    uint64_t begin = wait_begin();
+    ssize_t result = REAL(sendto)(fd, buffer, size, flags, address, length);
+    opened(fd, begin, result, address, length, blocks);
+    if (result > 0 && traffic_watched(fd_flags(fd)))
+        traffic_moved(fd, TRAFFIC_SENT, PART(buffer, size), 1, result, 0);
+    return result;
+}
+
+static ssize_t told_nameserver(uint32_t asked, const struct iovec *parts, size_t count, ssize_t result)
+{
+    if (result > 0)
+        conversation_feed(asked, true, parts, count, (uint64_t)result, 0);
+    return result;
+}
+
+static ssize_t sendto_plain(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address,
+                            socklen_t length)
+{
+    if ((flags & MSG_DONTWAIT) || !fd_blocks(fd))
+        return REAL(sendto)(fd, buffer, size, flags, address, length);
+    return TIMED_FD(sendto, fd, REAL(sendto)(fd, buffer, size, flags, address, length));
 }
 
 EXPORT ssize_t sendto(int fd, const void *buffer, size_t size, int flags, const struct sockaddr *address,
                       socklen_t length)
 {
+    if (unlikely(address && flags & MSG_FASTOPEN))
+        return send_opening(fd, buffer, size, flags, address, length);
+    if (unlikely(address != NULL)) {
+        uint32_t asked = nameserver_asked(fd, address, length);
+        if (asked)
+            return told_nameserver(asked, PART(buffer, size), 1,
+                                   sendto_plain(fd, buffer, size, flags, address, length));
+    }
     SEND(fd, buffer, size, flags,
          address ? TIMED_FD(sendto, fd, REAL(sendto)(fd, buffer, size, flags, address, length))
                  : send_blocking(CALL_sendto, fd, buffer, size, flags),
@@ -280,23 +336,31 @@ EXPORT ssize_t sendto(int fd, const void *buffer, size_t size, int flags, const 
 EXPORT ssize_t recvfrom(int fd, void *buffer, size_t size, int flags, struct sockaddr *address, socklen_t *length)
 {
 #define REAL_RECVFROM(f) REAL(recvfrom)(fd, buffer, size, (f), address, length)
-    RECEIVE(recvfrom, fd, buffer, size, flags, REAL_RECVFROM);
+    RECEIVE(recvfrom, fd, buffer, size, flags, address, length, REAL_RECVFROM);
 }
 
 EXPORT ssize_t __recvfrom_chk(int fd, void *buffer, size_t size, size_t object, int flags, struct sockaddr *address,
                               socklen_t *length)
 {
 #define REAL_RECVFROM_CHK(f) REAL(__recvfrom_chk)(fd, buffer, size, object, (f), address, length)
-    RECEIVE(recvfrom, fd, buffer, size, flags, REAL_RECVFROM_CHK);
+    RECEIVE(recvfrom, fd, buffer, size, flags, address, length, REAL_RECVFROM_CHK);
 }
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     uint16_t known = fd_flags(fd);
     bool quick = (flags & MSG_DONTWAIT) || (known & FD_NONBLOCK);
-    uint32_t sending = sending_begin(fd, known, message->msg_iov, message->msg_iovlen, flags);
+    uint64_t opening = message->msg_name && flags & MSG_FASTOPEN ? wait_begin() : 0;
+    uint32_t asked = message->msg_name ? nameserver_asked(fd, message->msg_name, message->msg_namelen) : 0;
+    uint32_t sending = asked ? 0 : sending_begin(fd, known, message->msg_iov, message->msg_iovlen, flags);
     ssize_t result =
-        quick ? REAL(sendmsg)(fd, message, flags) : TIMED_FD(sendmsg, fd, REAL(sendmsg)(fd, message, flags));
+        quick || opening ? REAL(sendmsg)(fd, message, flags) : TIMED_FD(sendmsg, fd, REAL(sendmsg)(fd, message, flags));
+    if (unlikely(asked))
+        return told_nameserver(asked, message->msg_iov, message->msg_iovlen, result);
+    if (unlikely(opening)) {
+        opened(fd, opening, result, message->msg_name, message->msg_namelen, !quick);
+        known = fd_flags(fd);
+    }
     sending_end(fd, known, sending, message->msg_iov, message->msg_iovlen, result, flags, 0);
     return result;
 }
@@ -321,8 +385,8 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
     bool waits = !(flags & MSG_DONTWAIT) && fd_blocks(fd);
     ssize_t result =
         waits ? TIMED_FD(recvmsg, fd, REAL(recvmsg)(fd, message, flags)) : REAL(recvmsg)(fd, message, flags);
-    if (unlikely(traffic_watched(fd_flags(fd))))
-        traffic_received(fd, message->msg_iov, message->msg_iovlen, result, flags, 0);
+    receive_end(fd, fd_flags(fd), message->msg_iov, message->msg_iovlen, result, flags, message->msg_name,
+                &message->msg_namelen);
     if (result >= 0 && message->msg_controllen)
         forget_received(message);
     return result;

@@ -54,6 +54,8 @@ uint32_t operation_intern(uint32_t endpoint, enum endpoint_role role, const stru
     return (uint32_t)place + FIRST_OPERATION;
 }
 
+#define CONSTANT 0xffu /* in place of a length */
+
 /* At most 8 letters, zeros behind. */
 static uint64_t word_of(const char *text, size_t length)
 {
@@ -69,13 +71,15 @@ static uint64_t word_of(const char *text, size_t length)
     return first | (uint64_t)last << 8 * (length - sizeof(last));
 }
 
-uint32_t operation_recall(struct operation_recent *recent, uint32_t endpoint, enum endpoint_role role,
-                          const struct wire_message *m)
+HOT uint32_t operation_recall(struct operation_recent *recent, uint32_t endpoint, enum endpoint_role role,
+                              const struct wire_message *m)
 {
     if (unlikely(m->text_length || m->verb_length > sizeof(recent->verb)))
         return operation_intern(endpoint, role, m);
-    uint64_t verb = word_of(m->verb, m->verb_length);
-    uint32_t rest = (m->flags & LASTING_FLAGS) | (uint32_t)m->protocol << 16 | (uint32_t)m->verb_length << 24;
+    bool constant = m->flags & WIRE_CONSTANT_VERB;
+    uint64_t verb = constant ? (uint64_t)(uintptr_t)m->verb : word_of(m->verb, m->verb_length);
+    uint32_t rest = (m->flags & LASTING_FLAGS) | (uint32_t)m->protocol << 16 |
+                    (constant ? CONSTANT : (uint32_t)m->verb_length) << 24;
     struct operation_recent *r = &recent[verb * UINT64_C(0x9E3779B97F4A7C15) >> 62];
     if (likely(r->verb == verb && r->rest == rest))
         return r->operation;

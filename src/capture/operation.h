@@ -24,7 +24,7 @@ uint32_t operation_intern(uint32_t endpoint, enum endpoint_role role, const stru
 
 /* An operation without text that was asked on one conversation. All zero: none. */
 struct operation_recent {
-    uint64_t verb; /* its letters, zeros behind */
+    uint64_t verb; /* its letters, zeros behind; of a constant, where it stands */
     uint32_t rest; /* what else it is made of */
     uint32_t operation;
 };

@@ -105,7 +105,7 @@ static struct parcel *chain_reverse(struct parcel *p)
 bool parcels_add(uint32_t *list, const struct parcel_label *label, const struct iovec *parts, size_t count,
                  uint64_t skip, uint64_t bytes)
 {
-    const size_t most = sizeof(table[0].bytes);
+    const size_t most = PARCEL_BYTES;
     uint64_t parcels = bytes > skip ? (bytes - skip + most - 1) / most : 0;
     struct parcel *first = parcels && parcels <= PARCELS_AT_ONCE ? chain_get((size_t)parcels) : NULL, *at = first;
     if (!first)

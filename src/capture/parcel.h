@@ -25,11 +25,13 @@ struct parcel_label {
     bool sent;
 };
 
+#define PARCEL_BYTES (PARCEL_SIZE - sizeof(struct parcel_label) - 2 * sizeof(uint32_t))
+
 struct parcel {
     struct parcel_label label;
     uint32_t next; /* in its list: the one that was added before it; once taken: after it. 0: none */
     uint32_t length;
-    uint8_t bytes[PARCEL_SIZE - sizeof(struct parcel_label) - 2 * sizeof(uint32_t)];
+    uint8_t bytes[PARCEL_BYTES];
 };
 _Static_assert(sizeof(struct parcel) == PARCEL_SIZE, "as large as said");
 

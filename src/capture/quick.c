@@ -26,7 +26,7 @@ void quick_remember(enum quick_call call, int fd, struct trace_counter *counter)
 {
     struct quick_counter *q = &thread_self.quick[call];
     const struct fd_entry *e = fd_entry_at(fd);
-    const uint16_t other = FD_NONBLOCK | FD_LOWAT | FD_TALKS | FD_CONNECTING;
+    const uint16_t other = FD_NONBLOCK | FD_LOWAT | FD_TALKS | FD_CONNECTING | FD_ASKS;
     uint64_t word = e ? load_relaxed(&e->word) : 0;
     uint16_t flags = (uint16_t)(word >> 32);
     if (!counter || (flags & (FD_KNOWN | other)) != FD_KNOWN || counter->endpoint != (uint32_t)word ||

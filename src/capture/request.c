@@ -34,10 +34,10 @@ struct ending {
     bool failed;
 };
 
-static uint64_t feeding_now(struct feeding *f)
+static HOT uint64_t feeding_now(struct feeding *f)
 {
     if (!f->now_ns)
-        f->now_ns = clock_now();
+        f->now_ns = clock_quick(&f->thread->tick);
     return f->now_ns;
 }
 
@@ -58,8 +58,8 @@ static struct trace_counter *counter_of(struct thread *t, uint32_t operation, bo
     return *recent = slot_counter(t->slot, CALL_request, side, operation);
 }
 
-static void count(const struct feeding *f, uint32_t operation, uint64_t begin_ns, uint64_t duration, uint32_t repeats,
-                  uint64_t bytes, bool failed)
+static ALWAYS_INLINE void count_one(const struct feeding *f, uint32_t operation, uint64_t begin_ns, uint64_t duration,
+                                    uint32_t repeats, uint64_t bytes, bool failed)
 {
     struct trace_counter *c = counter_of(f->thread, operation, is_server(f->conversation));
     if (unlikely(!c)) {
@@ -74,6 +74,13 @@ static void count(const struct feeding *f, uint32_t operation, uint64_t begin_ns
     c->failed += failed;
     c->last_ns = begin_ns + duration;
     store_release(&c->count, c->count + repeats);
+}
+
+/* The same, for the rare cases: not copied into each of them. */
+static NOINLINE void count(const struct feeding *f, uint32_t operation, uint64_t begin_ns, uint64_t duration,
+                           uint32_t repeats, uint64_t bytes, bool failed)
+{
+    count_one(f, operation, begin_ns, duration, repeats, bytes, failed);
 }
 
 /* ---- recording --------------------------------------------------------------------------------------------------- */
@@ -196,11 +203,11 @@ static COLD void record(struct thread *t, struct conversation *c, const struct p
     writer_ring_commit(t->ring);
 }
 
-static void complete(struct feeding *f, const struct pending *p, const struct ending *end)
+static ALWAYS_INLINE void complete_one(struct feeding *f, const struct pending *p, const struct ending *end)
 {
     struct thread *t = f->thread;
     uint64_t duration = end->now_ns > p->begin_ns ? end->now_ns - p->begin_ns : 0;
-    count(f, p->operation, p->begin_ns, duration, p->repeats, end->bytes, end->failed);
+    count_one(f, p->operation, p->begin_ns, duration, p->repeats, end->bytes, end->failed);
     bool notable = p->flags & REQUEST_NOTABLE;
     if (likely(!notable && !chosen(t, duration)))
         return;
@@ -209,7 +216,34 @@ static void complete(struct feeding *f, const struct pending *p, const struct en
         chosen_now(t, end->now_ns);
 }
 
+static NOINLINE void complete(struct feeding *f, const struct pending *p, const struct ending *end)
+{
+    complete_one(f, p, end);
+}
+
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
+
+/* At most WIRE_KEY_MAX bytes, in pieces that overlap: most keys are short, and a call costs more than the copy. */
+static ALWAYS_INLINE void key_copy(char *to, const char *from, size_t length)
+{
+    struct piece {
+        char bytes[16];
+    } first, second, third, last;
+    if (unlikely(length < sizeof(first))) {
+        for (size_t i = 0; i < length; i++)
+            to[i] = from[i];
+        return;
+    }
+    size_t half = length > 2 * sizeof(first) ? sizeof(first) : 0;
+    memcpy(&first, from, sizeof(first));
+    memcpy(&second, from + half, sizeof(second));
+    memcpy(&third, from + length - sizeof(third) - half, sizeof(third));
+    memcpy(&last, from + length - sizeof(last), sizeof(last));
+    memcpy(to, &first, sizeof(first));
+    memcpy(to + half, &second, sizeof(second));
+    memcpy(to + length - sizeof(third) - half, &third, sizeof(third));
+    memcpy(to + length - sizeof(last), &last, sizeof(last));
+}
 
 static void key_keep(struct pending *p, const struct wire_message *m)
 {
@@ -218,7 +252,7 @@ static void key_keep(struct pending *p, const struct wire_message *m)
     if (!(m->key_hash || m->flags & WIRE_HASH_LATER) || recorder.settings.keys == SETTINGS_KEYS_OFF)
         return;
     p->key_length = (uint8_t)(m->key_length < WIRE_KEY_MAX ? m->key_length : WIRE_KEY_MAX);
-    memcpy(p->key, m->key, p->key_length);
+    key_copy(p->key, m->key, p->key_length);
 }
 
 /* More are in flight than have a slot: only its operation is kept. */
@@ -279,7 +313,18 @@ static NOINLINE struct pending *slot_make(struct feeding *f, uint32_t sequence)
     return p;
 }
 
-static void asked(struct feeding *f, const struct wire_message *m)
+/* What few requests have. */
+static NOINLINE void describe(const struct feeding *f, struct pending *p, const struct wire_message *m)
+{
+    bool notable = m->flags & NOTABLE, cursor = m->flags & WIRE_CURSOR;
+    if (notable && !is_server(f->conversation) && !f->left)
+        p->stack = bounded_stack(f->thread, p->begin_ns, true);
+    p->detail = cursor ? cursor_hash(m->cursor) : m->ttl_ms > 0 ? clamp32((uint64_t)m->ttl_ms) : 0;
+    p->flags |= (uint16_t)((notable ? REQUEST_NOTABLE : 0) | (cursor ? cursor_flags(m->elements) : 0) |
+                           (m->flags & WIRE_NO_REPLY ? REQUEST_NO_REPLY : 0));
+}
+
+static HOT void asked(struct feeding *f, const struct wire_message *m)
 {
     struct conversation *c = f->conversation;
     struct pending *p = conversation_slot(c, m->sequence);
@@ -297,10 +342,10 @@ static void asked(struct feeding *f, const struct wire_message *m)
     p->first_ns = 0;
     p->bytes = m->bytes;
     p->sequence = m->sequence;
-    p->stack = notable && !is_server(c) && !f->left ? bounded_stack(f->thread, p->begin_ns, true) : 0;
-    p->detail = m->flags & WIRE_CURSOR ? cursor_hash(m->cursor) : m->ttl_ms > 0 ? clamp32((uint64_t)m->ttl_ms) : 0;
-    p->flags = (uint16_t)((notable ? REQUEST_NOTABLE : 0) | (m->flags & WIRE_CURSOR ? cursor_flags(m->elements) : 0) |
-                          (is_server(c) ? REQUEST_SERVER : 0) | (unanswered ? REQUEST_NO_REPLY : 0));
+    p->stack = p->detail = 0;
+    p->flags = is_server(c) ? REQUEST_SERVER : 0;
+    if (unlikely(notable || unanswered || m->flags & WIRE_CURSOR || m->ttl_ms > 0))
+        describe(f, p, m);
     p->repeats = (uint16_t)(m->repeats < UINT16_MAX ? m->repeats : UINT16_MAX);
     key_keep(p, m);
     store_relaxed(&p->operation, operation);
@@ -312,7 +357,7 @@ static void asked(struct feeding *f, const struct wire_message *m)
     }
 }
 
-static void answered(struct feeding *f, const struct wire_message *m)
+static HOT void answered(struct feeding *f, const struct wire_message *m)
 {
     struct conversation *c = f->conversation;
     struct pending *p = conversation_slot(c, m->sequence);
@@ -326,7 +371,7 @@ static void answered(struct feeding *f, const struct wire_message *m)
                          .elements = m->elements,
                          .detail2 = p->flags & REQUEST_CURSOR ? cursor_hash(m->cursor) : 0,
                          .failed = m->flags & WIRE_FAILED};
-    complete(f, p, &end);
+    complete_one(f, p, &end);
     if (is_server(c)) {
         store_relaxed(&c->last_operation, p->operation);
         serving_end(f->thread, c, p, end.now_ns);
@@ -334,7 +379,7 @@ static void answered(struct feeding *f, const struct wire_message *m)
     store_relaxed(&p->operation, 0);
 }
 
-void request_message(void *feeding, const struct wire_message *m)
+HOT void request_message(void *feeding, const struct wire_message *m)
 {
     struct feeding *f = feeding;
     struct conversation *c = f->conversation;

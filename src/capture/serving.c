@@ -63,7 +63,7 @@ static struct fiber *fiber_enter(struct fibers *f, uintptr_t address)
 
 /* ---- where requests belong to the thread ------------------------------------------------------------------------- */
 
-static void leave(struct thread *t, uint64_t now_ns)
+static HOT void leave(struct thread *t, uint64_t now_ns)
 {
     struct slot_thread *own = &t->slot->thread;
     if (!t->served.operation)
@@ -96,8 +96,8 @@ static bool fibers_ready(struct thread *t)
     return t->fibers != NULL;
 }
 
-void serving_begin(struct thread *t, const struct conversation *c, const struct pending *request, bool notable,
-                   bool more)
+HOT void serving_begin(struct thread *t, const struct conversation *c, const struct pending *request, bool notable,
+                       bool more)
 {
     struct served served = {request->operation, c->id, request->sequence};
     uintptr_t address = python_active() ? python_fiber() : 0;
@@ -114,7 +114,7 @@ void serving_begin(struct thread *t, const struct conversation *c, const struct 
         f->served = served;
 }
 
-void serving_end(struct thread *t, const struct conversation *c, const struct pending *request, uint64_t now_ns)
+HOT void serving_end(struct thread *t, const struct conversation *c, const struct pending *request, uint64_t now_ns)
 {
     if (t->served.conversation == c->id && t->served.sequence == request->sequence)
         leave(t, now_ns);

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "capture/clock.h"
 #include "capture/quick.h"
 #include "capture/unwind.h"
 #include "trace/format.h"
@@ -34,10 +35,11 @@ struct thread {
     uintptr_t busy;      /* frame in which the recorder is at work on this thread; 0: none */
     uintptr_t composite; /* frame of a hook whose call may itself wait in hooked functions (resolver, system) */
     struct quick_counter quick[QUICK_CALLS];
-    uint8_t in_vfork; /* this is a vfork child using its parent's memory: record nothing, change nothing */
-    uint8_t ended;    /* the slot was given back at thread exit */
-    uint8_t rounds;   /* destructor rounds seen */
-    uint8_t watched;  /* oncpu.h: a timer was asked for */
+    struct clock_tick tick; /* used by the recorder at work only, i.e. with `busy` */
+    uint8_t in_vfork;       /* this is a vfork child using its parent's memory: record nothing, change nothing */
+    uint8_t ended;          /* the slot was given back at thread exit */
+    uint8_t rounds;         /* destructor rounds seen */
+    uint8_t watched;        /* oncpu.h: a timer was asked for */
     uint8_t has_timer;
     uint8_t request_shift; /* requests are sampled with the mean sample_ns << this */
     uint16_t use;          /* python_use.c: operation that the thread is in; 0: none */

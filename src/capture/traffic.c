@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "capture/traffic.h"
 
-#include <netinet/in.h>
-#include <string.h>
-
 #include "base/sys.h"
 #include "capture/connecting.h"
 #include "capture/conversation.h"
+#include "capture/nameserver.h"
 #include "capture/recorder.h"
 #include "capture/thread.h"
-
-#define DNS_PORT 53
 
 static uint16_t conversation_flags_of(uint16_t flags)
 {
@@ -70,8 +66,8 @@ static ALWAYS_INLINE uint32_t conversation_known(int fd)
     return likely(usual) ? load_acquire(&e->conversation) : 0;
 }
 
-void traffic_moved(int fd, enum traffic direction, const struct iovec *parts, size_t count, int64_t result,
-                   uint64_t now_ns)
+HOT void traffic_moved(int fd, enum traffic direction, const struct iovec *parts, size_t count, int64_t result,
+                       uint64_t now_ns)
 {
     uint16_t flags = fd_flags(fd);
     if (unlikely(flags & FD_CONNECTING))
@@ -123,6 +119,11 @@ HOT void traffic_received(int fd, const struct iovec *parts, size_t count, int64
     }
     if (flags & (MSG_PEEK | MSG_OOB | MSG_ERRQUEUE))
         return;
+    if (unlikely((known & (FD_ASKS | FD_TALKS)) == FD_ASKS)) {
+        if (result > 0)
+            nameserver_answered(fd, NULL, 0, parts, count, (uint64_t)result);
+        return;
+    }
     if (flags & MSG_TRUNC && !(known & FD_DATAGRAMS))
         traffic_unseen(fd, TRAFFIC_RECEIVED, result); /* tcp(7): the bytes are thrown away */
     else
@@ -136,16 +137,6 @@ void traffic_unseen(int fd, enum traffic direction, int64_t bytes)
         conversation_gap(id, direction == TRAFFIC_SENT, (uint64_t)bytes);
 }
 
-static bool is_name_server(const struct sockaddr *address, socklen_t length)
-{
-    in_port_t port = 0;
-    if (address->sa_family == AF_INET && length >= sizeof(struct sockaddr_in))
-        memcpy(&port, (const char *)address + offsetof(struct sockaddr_in, sin_port), sizeof(port));
-    else if (address->sa_family == AF_INET6 && length >= sizeof(struct sockaddr_in6))
-        memcpy(&port, (const char *)address + offsetof(struct sockaddr_in6, sin6_port), sizeof(port));
-    return port == htons(DNS_PORT);
-}
-
 void traffic_connected(int fd, const struct sockaddr *address, socklen_t length)
 {
     int type = 0;
@@ -155,6 +146,6 @@ void traffic_connected(int fd, const struct sockaddr *address, socklen_t length)
         return;
     if (type == SOCK_STREAM)
         fd_talks(fd, 0);
-    else if (type == SOCK_DGRAM && is_name_server(address, length))
+    else if (type == SOCK_DGRAM && nameserver_is(address, length))
         fd_talks(fd, FD_DATAGRAMS);
 }

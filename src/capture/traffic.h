@@ -19,7 +19,7 @@ enum traffic { TRAFFIC_RECEIVED = 0, TRAFFIC_SENT = 1 };
 /* Whether calls on a descriptor with these flags (fd_flags) are to be told. */
 static inline bool traffic_watched(uint16_t flags)
 {
-    return flags & (FD_TALKS | FD_CONNECTING);
+    return flags & (FD_TALKS | FD_CONNECTING | FD_ASKS);
 }
 
 /* A call has moved the first `result` bytes of `parts`, or failed with errno where result < 0. now_ns as

@@ -116,7 +116,7 @@ static void turn_record(struct thread *t, const struct turn *turn, uint64_t end_
 }
 
 /* A wait on a set begins at w->begin_ns: the turn since the last one at this site is over. */
-static uint32_t site_wait(struct thread *t, const struct wait *w, uint64_t now)
+static HOT uint32_t site_wait(struct thread *t, const struct wait *w, uint64_t now)
 {
     int i = site_find(t, w->site, w->epoll);
     struct turn *turn = &t->slot->thread.turns[i];
@@ -188,7 +188,7 @@ static struct trace_counter *recent_counter(struct thread *t, uint16_t call, uin
     return *recent = slot_counter(t->slot, call, flags, endpoint);
 }
 
-static void count(struct thread *t, const struct wait *w, uint32_t endpoint, uint64_t duration)
+static HOT void count(struct thread *t, const struct wait *w, uint32_t endpoint, uint64_t duration)
 {
     struct trace_counter *c = recent_counter(t, w->call, w->flags & (WAIT_WAITSET | WAIT_SERVER_SIDE), endpoint);
     if (unlikely(!c)) {
@@ -343,7 +343,7 @@ HOT struct trace_counter *wait_none(enum call_number call, int fd, long result)
     return c;
 }
 
-void wait_end_until(enum call_number call, int fd, uint64_t begin_ns, uint64_t end_ns, long result, uint64_t bytes)
+HOT void wait_end_until(enum call_number call, int fd, uint64_t begin_ns, uint64_t end_ns, long result, uint64_t bytes)
 {
     if (!begin_ns)
         return;
@@ -361,13 +361,13 @@ void wait_end_until(enum call_number call, int fd, uint64_t begin_ns, uint64_t e
     wait_end(&w);
 }
 
-void wait_end_bytes(enum call_number call, int fd, uint64_t begin_ns, long result, uint64_t bytes)
+HOT void wait_end_bytes(enum call_number call, int fd, uint64_t begin_ns, long result, uint64_t bytes)
 {
     if (begin_ns)
         wait_end_until(call, fd, begin_ns, clock_now(), result, bytes);
 }
 
-void wait_end_fd(enum call_number call, int fd, uint64_t begin_ns, long result)
+HOT void wait_end_fd(enum call_number call, int fd, uint64_t begin_ns, long result)
 {
     wait_end_bytes(call, fd, begin_ns, result, result > 0 ? (uint64_t)result : 0);
 }
@@ -456,7 +456,7 @@ void wait_end_named(enum call_number call, uint64_t begin_ns, long result, int e
     wait_end(&w);
 }
 
-void wait_end_set(enum call_number call, uintptr_t site, int epoll, uint64_t begin_ns, int result, uint32_t fds)
+HOT void wait_end_set(enum call_number call, uintptr_t site, int epoll, uint64_t begin_ns, int result, uint32_t fds)
 {
     if (!begin_ns)
         return;

@@ -247,7 +247,7 @@ static void requests_quick(struct redis_state *s, const uint8_t **at, const uint
         /* Most keys are never asked for their hash, which takes longer than all the rest. */
         bool later = q.key_size - 1 < WIRE_KEY_MAX;
         m.key_hash = q.key && !later ? field_hash(q.key, q.key_size) : 0;
-        m.flags = (later ? WIRE_HASH_LATER : 0) | (q.row->flags & ~REDIS_REPLY_PAIRS) |
+        m.flags = WIRE_CONSTANT_VERB | (later ? WIRE_HASH_LATER : 0) | (q.row->flags & ~REDIS_REPLY_PAIRS) |
                   (s->in_multi ? WIRE_IN_TRANSACTION : 0) | (q.key_size > WIRE_KEY_MAX ? WIRE_TRUNCATED : 0);
         m.elements = redis_elements(q.row->keys, q.row->key, q.count);
         m.bytes = (uint64_t)(next - *at);
@@ -289,8 +289,8 @@ static void replies_quick(struct redis_state *s, const uint8_t **at, const uint8
 }
 
 /* Parses what is whole. RESP_WRONG: `at` is where it stopped making sense. */
-static inline enum resp_result side_parse(struct redis_state *s, enum wire_side side, const uint8_t **at,
-                                          const uint8_t *end, const struct wire_sink *sink)
+static HOT inline enum resp_result side_parse(struct redis_state *s, enum wire_side side, const uint8_t **at,
+                                              const uint8_t *end, const struct wire_sink *sink)
 {
     enum resp_result got = RESP_DONE;
     if (side == WIRE_CLIENT) {
@@ -348,6 +348,12 @@ static HOT bool redis_feed(void *state, enum wire_side from, const uint8_t *byte
     struct redis_state *s = state;
     struct resync *l = &s->resync[from];
     const uint8_t *at = bytes, *end = bytes + length;
+    if (likely(!l->on && !s->opaque)) { /* mostly that is all */
+        if (from == WIRE_CLIENT)
+            requests_quick(s, &at, end, sink);
+        else
+            replies_quick(s, &at, end, sink);
+    }
     while (at < end && !s->opaque) {
         if (unlikely(l->on)) {
             if (!side_recover(s, from, &at, end, sink))

@@ -213,23 +213,27 @@ void wire_start(struct wire_conversation *c, bool datagrams, enum wire_protocol 
         parser_start(c, (uint8_t)expected);
 }
 
-void wire_feed(struct wire_conversation *c, enum wire_side from, const void *bytes, size_t length,
-               const struct wire_sink *sink)
+/* Bytes that no parser has taken, or that made no sense to it. */
+static NOINLINE void feed_undecided(struct wire_conversation *c, enum wire_side from, const void *bytes, size_t length,
+                                    const struct wire_sink *sink)
 {
     uint8_t protocol = c->protocol;
     if (length == 0)
         return;
-    if (likely(protocol != WIRE_UNKNOWN)) {
-        if (likely(parser_of(c, protocol)->feed(c->state, from, bytes, length, sink))) {
-            /* A conversation that made sense for long may be lost again as often as a new one. */
-            if (unlikely(c->trust < UINT8_MAX) && ++c->trust == UINT8_MAX)
-                c->chunks = 0;
-            return;
-        }
+    if (protocol != WIRE_UNKNOWN)
         wrong_guess(c);
-    }
     if (!c->settled)
         wire_recognise(c, from, bytes, length, protocol, sink);
+}
+
+HOT void wire_feed(struct wire_conversation *c, enum wire_side from, const void *bytes, size_t length,
+                   const struct wire_sink *sink)
+{
+    if (unlikely(c->protocol == WIRE_UNKNOWN || length == 0) ||
+        unlikely(!parser_of(c, c->protocol)->feed(c->state, from, bytes, length, sink)))
+        feed_undecided(c, from, bytes, length, sink);
+    else if (unlikely(c->trust < UINT8_MAX) && ++c->trust == UINT8_MAX)
+        c->chunks = 0; /* a conversation that made sense for long may be lost again as often as a new one */
 }
 
 void wire_gap(struct wire_conversation *c, enum wire_side from, uint64_t length)

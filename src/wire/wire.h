@@ -68,6 +68,8 @@ enum wire_flags {
     /* locks and leases, transactions */
     WIRE_IF_ABSENT = 0x2000, /* SET NX, memcached add, GET_LOCK: writes only if nobody has it */
     WIRE_WRITE = 0x4000,     /* changes data */
+
+    WIRE_CONSTANT_VERB = 0x8000, /* request: `verb` is a constant: where it stands says what it is */
 };
 
 /*

@@ -74,6 +74,24 @@ with socket.socket() as s:
     wait_writable(s)
     os.write(s.fileno(), b"x")
 
+# A connect that is a send: it waits, and what it sends is said on the connection.
+opened = listener()
+with socket.socket() as s:
+    s.sendto(b"PING\r\n", socket.MSG_FASTOPEN, say("opened", port_of(opened)))
+    connection, _ = opened.accept()
+    connection.send(b"+PONG\r\n")
+    s.recv(100)
+with socket.socket() as s:
+    s.sendmsg([b"PI", b"NG\r\n"], [], socket.MSG_FASTOPEN, ("127.0.0.1", port_of(opened)))
+    connection, _ = opened.accept()
+    connection.send(b"+PONG\r\n")
+    s.recv(100)
+with socket.socket() as s:
+    try:
+        s.sendto(b"PING\r\n", socket.MSG_FASTOPEN, say("opened-refused", closed_port()))
+    except ConnectionRefusedError:
+        pass
+
 # The queue of a listener that never accepts is full after some: the next one waits for ever.
 full, waiting = listener(0), []
 while True:

@@ -13,7 +13,7 @@ PENDING, GIVEN_UP = 1, 2  # CONNECT_*
 
 EXPECTED = {"waited": (0, 0), "refused": (errno.ECONNREFUSED, 0), "asked": (0, PENDING),
             "asked-refused": (errno.ECONNREFUSED, PENDING), "again": (0, PENDING), "spoken": (0, PENDING),
-            "given-up": (errno.ETIMEDOUT, PENDING | GIVEN_UP)}
+            "opened": (0, 0), "opened-refused": (errno.ECONNREFUSED, 0), "given-up": (errno.ETIMEDOUT, PENDING | GIVEN_UP)}
 
 
 class Connects(Case):
@@ -41,6 +41,11 @@ class Connects(Case):
         *others, last = self.connects_to(f"127.0.0.1:{self.ports['given-up']}")
         self.assertTrue(all(c["error"] == 0 for c in others))
         self.assertGreaterEqual(last["duration_ns"], 150e6)
+
+    def test_opened(self):
+        """Connects that send: what they sent is the beginning of what is said."""
+        self.assertEqual(len(self.connects_to(f"127.0.0.1:{self.ports['opened']}")), 2)
+        self.assertEqual(self.spoken.counts()["PING"], (2, 0))
 
     def test_unix(self):
         connect, = self.connects_to("/nowhere/at/all")
