@@ -165,6 +165,9 @@ static int record_run(struct record_command *command, const char *directory, cha
         return error_set(error, error_size, rc, "recording through the kernel failed: %s", strerror(-rc));
     if (summary.lost)
         message_print("%llu records were lost: the kernel's buffer was full", (unsigned long long)summary.lost);
+    if (summary.missed)
+        message_print("%zu process%s ended before %s could be recorded", summary.missed,
+                      summary.missed == 1 ? "" : "es", summary.missed == 1 ? "it" : "they");
     message_print("%zu trace%s recorded; read with: cprobe report %s", summary.processes,
                   summary.processes == 1 ? "" : "s", directory);
     return 0;

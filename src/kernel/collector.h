@@ -39,6 +39,7 @@ bool collector_has_targets(const struct collector *c);
 
 struct collector_summary {
     size_t processes; /* traces written */
+    size_t missed;    /* processes without one: they had ended before it could be begun */
     uint64_t lost;    /* waits and stacks that the kernel's buffer had no room for */
 };
 
