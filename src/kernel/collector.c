@@ -267,7 +267,7 @@ static int watch(struct collector *c, const pid_t *pids, size_t count, char *err
 int collector_start(const struct collector_options *options, const pid_t *pids, size_t count, struct collector **out,
                     char *error, size_t error_size)
 {
-    const struct programs_options programs = {options->mean_ns, options->every_sys_exit};
+    const struct programs_options programs = {options->mean_ns, options->every_sys_exit, options->raw_tracepoints};
     int rc = support_check(error, error_size);
     if (rc < 0)
         return rc;
@@ -297,6 +297,8 @@ int collector_try(char *error, size_t error_size)
     const struct programs_options options = {.mean_ns = 1000000};
     struct programs *programs = NULL;
     int rc = programs_open(&options, &programs, error, error_size);
+    if (rc == 0)
+        rc = programs_are_raw(programs);
     programs_close(programs);
     return rc;
 }

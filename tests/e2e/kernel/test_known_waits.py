@@ -82,6 +82,12 @@ class KnownWaitsOlderKernels(KnownWaits):
     options = ("--every-sys-exit",)
 
 
+class KnownWaitsRawTracepoints(KnownWaits):
+    """On raw tracepoints, as where the kernel refuses those with types."""
+
+    options = ("--raw-tracepoints",)
+
+
 class ManyWaits(unittest.TestCase):
     def record(self):
         with subprocess.Popen([BUILD / "tests/programs/many_waits"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -277,7 +283,7 @@ class Refused(unittest.TestCase):
 def programs_loaded():
     """Ids of the programs in the kernel that have the name of one of ours."""
     shown = json.loads(run(["/usr/sbin/bpftool", "prog", "show", "-j"]))
-    return {program["id"] for program in shown if program.get("name") in ("sched_switch", "sched_waking", "each_thread")}
+    return {program["id"] for program in shown if program.get("name") in ("sched_switch", "sched_waking", "raw_switch", "raw_waking", "each_thread")}
 
 
 if __name__ == "__main__":
