@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analysis/conversation.h"
+#include "analysis/lock_stacks.h"
 #include "analysis/problem.h"
 #include "analysis/request_context.h"
 #include "analysis/round.h"
@@ -250,29 +251,44 @@ static void runqueue_evidence(const struct problem *problem, struct finding *fin
         evidence_time(finding, "cpu_wait_ns", round_whole(ns));
 }
 
+/* Where the waker was. The text report has no room for its stack, but for the line that it was in. */
+static void waker_stack_report(const struct model *model, const struct wait_waker *waker, double share,
+                               struct finding *finding, struct arena *arena)
+{
+    if (!waker->stack)
+        return;
+    const struct stack *stack = symbols_stack(model->symbols, waker->process->trace, waker->stack, 0);
+    const char *from = stack_words(stack, waker->process, arena);
+    finding_stack_add(finding, "woken from", stack, share * (double)finding->count, share * (double)finding->total_ns,
+                      arena);
+    if (from)
+        evidence_text(finding, "woken_from", from);
+}
+
 /* The thread that ended most of the waited time: a lock's last owner, a worker. Only one that is named beyond doubt. */
 static void waker_evidence(const struct problem *problem, const struct model *model, struct finding *finding,
                            struct arena *arena)
 {
     const struct share *best = NULL;
     const struct wait_waker *waker = NULL;
-    double most = 0, all = 0;
+    double all = 0;
     for (size_t i = 0; i < problem->count; i++) {
         const struct wait_kernel *kernel = &problem->shares[i].row->kernel;
         for (size_t j = 0; j < WAIT_WAKERS; j++) {
             all += kernel->wakers[j].ns;
-            if (kernel->wakers[j].tid == 0 || kernel->wakers[j].flags != 0 || kernel->wakers[j].ns <= most)
+            if (kernel->wakers[j].tid == 0 || kernel->wakers[j].flags != 0 ||
+                kernel->wakers[j].ns <= (waker ? waker->ns : 0))
                 continue;
             best = &problem->shares[i];
             waker = &kernel->wakers[j];
-            most = waker->ns;
         }
     }
-    if (best && most >= WAKER_SHARE_MUCH * all)
-        evidence_text(finding, "woken_by",
-                      arena_format(arena, "%s, %s of the time",
-                                   waker_name(model, best->row->thread->process, waker->tid, arena),
-                                   words_share(most / all, arena)));
+    if (!best || waker->ns < WAKER_SHARE_MUCH * all)
+        return;
+    const char *name = waker_name(model, best->row->thread->process, waker->tid, arena);
+    evidence_text(finding, "woken_by",
+                  arena_format(arena, "%s, %s of the time", name, words_share(waker->ns / all, arena)));
+    waker_stack_report(model, waker, waker->ns / all, finding, arena);
 }
 
 void problem_evidence(const struct problem *problem, const struct model *model, struct finding *finding,
