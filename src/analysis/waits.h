@@ -41,7 +41,7 @@ struct wait_kernel {
         double ns;
         const struct model_process *process; /* whose trace has `stack`: where it was then, most of the time */
         uint32_t stack;                      /* 0: not known */
-        double stack_ns;                     /* see wakes.c */
+        double stack_ns;                     /* how far it leads: wakes_vote */
     } wakers[WAIT_WAKERS];
 };
 

@@ -41,9 +41,7 @@ void wakes_wait(struct wakes *wakes, const struct merged *merged, size_t row, do
         (struct wake_open){merged->kernel, merged->offcpu->tid, merged->offcpu->header.time_ns, row, ns};
 }
 
-/* The stack with most of the time is kept, if there is one with more than half of it (Boyer and Moore's majority vote);
-   else one of the larger. */
-static void stack_vote(struct wait_waker *waker, const struct model_process *process, uint32_t stack, double ns)
+void wakes_vote(struct wait_waker *waker, const struct model_process *process, uint32_t stack, double ns)
 {
     if (waker->stack == stack && waker->process == process) {
         waker->stack_ns += ns;
@@ -69,7 +67,7 @@ void wakes_end(struct wakes *wakes, struct wait_table *table, const struct model
     struct wait_kernel *kernel = &table->rows[open->row].kernel;
     for (size_t i = 0; i < WAIT_WAKERS; i++)
         if (kernel->wakers[i].tid == event->tid && kernel->wakers[i].ns > 0)
-            stack_vote(&kernel->wakers[i], process, event->stack, open->ns);
+            wakes_vote(&kernel->wakers[i], process, event->stack, open->ns);
 }
 
 void wakes_free(struct wakes *wakes)

@@ -25,4 +25,8 @@ void wakes_end(struct wakes *wakes, struct wait_table *table, const struct model
                const struct event_wake *event);
 void wakes_free(struct wakes *wakes);
 
+/* The waker was in this stack of that process for `ns` of the waits. The one with more than half of the time is kept
+   (Boyer and Moore's majority vote); where there is none, any. */
+void wakes_vote(struct wait_waker *waker, const struct model_process *process, uint32_t stack, double ns);
+
 #endif
