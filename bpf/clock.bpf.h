@@ -38,7 +38,7 @@ static bool delay_is_known(void)
            bpf_core_field_exists(struct sched_info___delay, last_queued);
 }
 
-/* In sched_switch, `task` being one of the two: the scheduler's clock. */
+/* In sched_switch, `task` being the one that leaves, or elsewhere the current one: the scheduler's clock. */
 static __u64 clock_of_switch(const struct task_struct *task)
 {
     if (!clock_is_free())
@@ -74,8 +74,8 @@ static __u64 clock_monotonic(__u64 time)
 static __u64 queued_until(const struct task_struct *task, __u64 now)
 {
     const struct sched_info___delay *info = (const void *)&task->sched_info;
-    __u64 since = info->last_queued;
-    return info->run_delay + (since && since < now ? now - since : 0);
+    __u64 since = TASK_READ(info, last_queued);
+    return TASK_READ(info, run_delay) + (since && since < now ? now - since : 0);
 }
 
 /* When it last got a CPU. */

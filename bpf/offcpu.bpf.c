@@ -18,13 +18,14 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "clock.bpf.h"
 #include "compat.bpf.h"
 #include "offcpu.h"
 
 #include "thread.bpf.h"
 
 /* Use what thread.bpf.h declares. */
+#include "clock.bpf.h"
+
 #include "stack.bpf.h"
 
 #include "return.bpf.h"
@@ -36,13 +37,13 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-SEC("tp_btf/sched_switch")
-int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)
+/* Of a switch, fork, exec and exit the current task is the first one. */
+static int switched(bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)
 {
     struct thread *leaves = thread_find(prev), *comes = thread_find(next);
     if (!leaves && !comes && clock_measured)
         return 0;
-    __u64 now = clock_of_switch(next);
+    __u64 now = clock_of_switch(prev);
     if (!clock_measured)
         clock_measure(now);
     if (leaves)
@@ -52,10 +53,21 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
     return 0;
 }
 
+SEC("tp_btf/sched_switch")
+int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)
+{
+    return switched(preempt, prev, next, prev_state);
+}
+
+SEC("?raw_tp/sched_switch")
+int BPF_PROG(raw_switch, bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)
+{
+    return switched(preempt, bpf_get_current_task_btf(), next, prev_state);
+}
+
 /* ---- processes ---- */
 
-static void head_write(__u32 kind, const struct task_struct *task, const struct thread *thread, __u32 other,
-                       __u64 flags)
+static void head_write(__u32 kind, struct task_struct *task, const struct thread *thread, __u32 other, __u64 flags)
 {
     struct offcpu_head *head = bpf_ringbuf_reserve(&records, sizeof(*head), 0);
     if (!head) {
@@ -132,13 +144,13 @@ static void thread_begin(struct thread *thread, __u32 run, __u64 now)
     thread->begin_ns = now;
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
+static int forked(struct task_struct *parent, struct task_struct *child)
 {
     struct thread *creator = thread_find(parent), *created;
     if (!creator)
         return 0;
-    created = bpf_task_storage_get(&threads, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+    bool process = TASK_READ(child, tgid) != parent->tgid;
+    created = thread_create(child);
     if (!created) {
         lose(OFFCPU_LOST_WAITS);
         return 0;
@@ -146,16 +158,27 @@ int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct 
     if (created->number) /* the iterator was faster */
         return 0;
     created->wake_ns = clock_now();
-    thread_begin(created, child->tgid == parent->tgid ? creator->run : run_new(), created->wake_ns);
-    if (child->tgid != parent->tgid) {
+    thread_begin(created, process ? run_new() : creator->run, created->wake_ns);
+    if (process) {
         python_fork(creator->run, created->run);
         head_write(OFFCPU_FORK, child, created, parent->tgid, BPF_RB_FORCE_WAKEUP);
     }
     return 0;
 }
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(sched_process_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+    return forked(parent, child);
+}
+
+SEC("?raw_tp/sched_process_fork")
+int BPF_PROG(raw_fork, struct task_struct *parent, struct task_struct *child)
+{
+    return forked(bpf_get_current_task_btf(), child);
+}
+
+static int executed(struct task_struct *task)
 {
     struct thread *thread = thread_find(task);
     if (!thread)
@@ -171,8 +194,19 @@ int BPF_PROG(sched_process_exec, struct task_struct *task, pid_t old_pid, struct
     return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(sched_process_exit, struct task_struct *task)
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(sched_process_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+    return executed(task);
+}
+
+SEC("?raw_tp/sched_process_exec")
+int BPF_PROG(raw_exec, struct task_struct *task, pid_t old_pid, struct linux_binprm *bprm)
+{
+    return executed(bpf_get_current_task_btf());
+}
+
+static int exited(struct task_struct *task)
 {
     struct thread *thread = thread_find(task);
     __u32 tid = task->pid;
@@ -182,8 +216,20 @@ int BPF_PROG(sched_process_exit, struct task_struct *task)
         bpf_map_delete_elem(&works, &tid);
     thread_write(task, thread, clock_now());
     head_write(OFFCPU_EXIT, task, thread, 0, BPF_RB_NO_WAKEUP);
-    bpf_task_storage_delete(&threads, task); /* a zombie waits for its parent: that is no wait of its own */
+    thread_delete(task); /* a zombie waits for its parent: that is no wait of its own */
     return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(sched_process_exit, struct task_struct *task)
+{
+    return exited(task);
+}
+
+SEC("?raw_tp/sched_process_exit")
+int BPF_PROG(raw_exit, struct task_struct *task)
+{
+    return exited(bpf_get_current_task_btf());
 }
 
 /* ---- all threads, when recording begins and ends ---- */
@@ -194,7 +240,7 @@ static void thread_seed(struct task_struct *task)
     __u32 *run = bpf_map_lookup_elem(&seeds, &pid);
     if (!run || thread_find(task))
         return;
-    struct thread *thread = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+    struct thread *thread = thread_create(task);
     if (!thread) {
         lose(OFFCPU_LOST_WAITS);
         return;
@@ -223,7 +269,7 @@ static void thread_finish(struct task_struct *task)
     if (!thread->off_ns || thread->woken)
         return;
     thread->flags |= OFFCPU_UNFINISHED;
-    if (!wait_write(task, thread, now - thread->off_ns, 0))
+    if (!wait_write(task, true, thread, now - thread->off_ns, 0))
         return;
     stack_copy(USER_OTHER_TASK, task, thread, thread->sequence);
 }

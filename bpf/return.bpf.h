@@ -55,8 +55,7 @@ static void stack_want(struct task_struct *task, struct thread *thread)
     }
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
+static int call_ends(void)
 {
     struct task_struct *task = bpf_get_current_task_btf();
     struct thread *thread = thread_find(task);
@@ -69,6 +68,18 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
     thread->stack_wanted = false;
     stack_copy(USER_NOW, task, thread, thread->sequence++);
     return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(sys_exit, struct pt_regs *regs, long result)
+{
+    return call_ends();
+}
+
+SEC("?raw_tp/sys_exit")
+int BPF_PROG(raw_sys_exit, struct pt_regs *regs, long result)
+{
+    return call_ends();
 }
 
 #endif

@@ -7,6 +7,7 @@
 const volatile __u64 mean_ns = 1000000;            /* of the sampler's distribution */
 const volatile __u32 credits[OFFCPU_CREDITS] = {}; /* its quantiles */
 const volatile bool has_task_work = false;         /* bpf_task_work_schedule_resume exists */
+const volatile bool raw = false;                   /* attached to raw tracepoints: raw.bpf.h */
 
 /* Set while loaded. */
 bool finishing = false; /* the iterator captures who still waits; else it seeds */
@@ -132,18 +133,36 @@ static void lose(__u32 cause)
         __sync_fetch_and_add(count, 1);
 }
 
+#include "raw.bpf.h"
+
 /* Most tasks have no storage at all: that takes a load to see, not a call. */
 static struct thread *thread_find(struct task_struct *task)
 {
+    if (raw)
+        return raw_find(task);
     return task->bpf_storage ? bpf_task_storage_get(&threads, task, NULL, 0) : NULL;
 }
 
-static void head_fill(struct offcpu_head *head, __u32 kind, const struct task_struct *task, const struct thread *thread,
+/* Finds it, or makes it one to be watched. NULL: no memory. */
+static struct thread *thread_create(struct task_struct *task)
+{
+    return raw ? raw_create(task) : bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+}
+
+static void thread_delete(struct task_struct *task)
+{
+    if (raw)
+        raw_delete(task);
+    else
+        bpf_task_storage_delete(&threads, task);
+}
+
+static void head_fill(struct offcpu_head *head, __u32 kind, struct task_struct *task, const struct thread *thread,
                       __u64 time_ns)
 {
     head->kind = kind;
-    head->pid = task->tgid;
-    head->tid = task->pid;
+    head->pid = TASK_READ(task, tgid);
+    head->tid = TASK_READ(task, pid);
     head->run = thread->run;
     head->thread = thread->number;
     head->other = 0;

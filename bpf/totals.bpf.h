@@ -37,7 +37,7 @@ static __noinline void call_evict(struct task_struct *task, struct thread *threa
     struct offcpu_call key = {.thread = thread->number, .syscall = call->number};
     struct offcpu_total *total = bpf_map_lookup_elem(&totals, &key);
     call->total.run = thread->run;
-    call->total.tid = task->pid;
+    call->total.tid = TASK_READ(task, pid);
     if (total)
         total_merge(total, &call->total);
     else if (bpf_map_update_elem(&totals, &key, &call->total, BPF_NOEXIST) != 0)

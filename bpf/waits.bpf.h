@@ -62,8 +62,8 @@ static __u16 wait_cause(const struct thread *thread)
     return syscall >= 0 ? CAUSE_SYSCALL : CAUSE_FAULT;
 }
 
-/* What a wait and a wake-up have in common. */
-static struct offcpu_wait *wait_reserve(__u32 kind, struct task_struct *task, const struct thread *thread,
+/* What a wait and a wake-up have in common. typed: `task` is a pointer that helpers take, also with `raw`. */
+static struct offcpu_wait *wait_reserve(__u32 kind, struct task_struct *task, bool typed, const struct thread *thread,
                                         __u64 time_ns)
 {
     struct offcpu_wait *wait = bpf_ringbuf_reserve(&records, sizeof(*wait), 0);
@@ -82,15 +82,16 @@ static struct offcpu_wait *wait_reserve(__u32 kind, struct task_struct *task, co
     wait->flags = 0;
     wait->thin = thread->thin;
     bpf_probe_read_kernel(wait->comm, sizeof(wait->comm), task->comm);
-    long bytes = bpf_get_task_stack(task, wait->kernel, sizeof(wait->kernel), 0);
+    long bytes = raw && !typed ? 0 : bpf_get_task_stack(task, wait->kernel, sizeof(wait->kernel), 0);
     wait->kernel_count = bytes > 0 ? (__u32)bytes / sizeof(__u64) : 0;
     return wait;
 }
 
-static bool wait_write(struct task_struct *task, struct thread *thread, __u64 blocked, __u64 runqueue)
+static bool wait_write(struct task_struct *task, bool typed, struct thread *thread, __u64 blocked, __u64 runqueue)
 {
-    struct offcpu_wait *wait = wait_reserve(
-        OFFCPU_WAIT, task, thread, thread->off_monotonic ? thread->off_monotonic : clock_monotonic(thread->off_ns));
+    struct offcpu_wait *wait =
+        wait_reserve(OFFCPU_WAIT, task, typed, thread,
+                     thread->off_monotonic ? thread->off_monotonic : clock_monotonic(thread->off_ns));
     if (!wait)
         return false;
     wait->blocked_ns = blocked;
@@ -149,7 +150,7 @@ static void wait_end(struct task_struct *task, struct thread *thread, __u64 now)
     thread->last_ns = blocked;
     if (wait_chosen(thread, blocked + runqueue)) {
         clock_measure(now);
-        if (wait_write(task, thread, blocked, runqueue))
+        if (wait_write(task, false, thread, blocked, runqueue))
             stack_want(task, thread);
         wait_thin(thread, blocked + runqueue, now);
     }
@@ -173,7 +174,7 @@ static void wait_end_unseen(struct task_struct *task, struct thread *thread, boo
     if (queued > all)
         queued = all;
     wait_add(task, thread, all - queued, queued);
-    if (wait_chosen(thread, all) && wait_write(task, thread, all - queued, queued)) {
+    if (wait_chosen(thread, all) && wait_write(task, true, thread, all - queued, queued)) {
         if (in_call && clock_now() - came < SAME_CALL_NS)
             thread->stack_wanted = true; /* whoever asks copies it next */
         else if (!thread->stack_wanted)

@@ -33,12 +33,12 @@ static bool wake_is_worth(struct task_struct *waker, struct thread *thread)
 static void wake_write(struct task_struct *waker, struct task_struct *task, struct thread *thread)
 {
     struct thread *own = thread_find(waker);
-    if (!own || waker == task)
+    if (!own || own == thread)
         return;
-    struct offcpu_wait *wake = wait_reserve(OFFCPU_WAKE, waker, own, bpf_ktime_get_ns());
+    struct offcpu_wait *wake = wait_reserve(OFFCPU_WAKE, waker, true, own, bpf_ktime_get_ns());
     if (!wake)
         return;
-    wake->head.other = task->pid;
+    wake->head.other = TASK_READ(task, pid);
     wake->woken_ns = thread->off_monotonic = clock_monotonic(thread->off_ns);
     wake->syscall = 0;
     wake->flags = thread->flags;
@@ -46,8 +46,7 @@ static void wake_write(struct task_struct *waker, struct task_struct *task, stru
     stack_want(waker, own);
 }
 
-SEC("tp_btf/sched_waking")
-int BPF_PROG(sched_waking, struct task_struct *task)
+static int waking(struct task_struct *task)
 {
     struct thread *thread = thread_find(task);
     if (!thread || !thread->off_ns || thread->woken)
@@ -72,16 +71,37 @@ int BPF_PROG(sched_waking, struct task_struct *task)
     return 0;
 }
 
+SEC("tp_btf/sched_waking")
+int BPF_PROG(sched_waking, struct task_struct *task)
+{
+    return waking(task);
+}
+
+SEC("?raw_tp/sched_waking")
+int BPF_PROG(raw_waking, struct task_struct *task)
+{
+    return waking(task);
+}
+
 /* Recording may begin in the middle of an interrupt, so an end can come without its beginning. The other way round
    would count too many for ever: ends are attached first, in the order in which they stand here. */
 #define INTERRUPT(tracepoint, field, change)         \
-    SEC("tp_btf/" #tracepoint)                       \
-    int tracepoint(void *ctx)                        \
+    static int tracepoint##_seen(void)               \
     {                                                \
         struct interrupts *here = interrupts_here(); \
         if (here && (change > 0 || here->field > 0)) \
             here->field += change;                   \
         return 0;                                    \
+    }                                                \
+    SEC("tp_btf/" #tracepoint)                       \
+    int tracepoint(void *ctx)                        \
+    {                                                \
+        return tracepoint##_seen();                  \
+    }                                                \
+    SEC("?raw_tp/" #tracepoint)                      \
+    int raw_##tracepoint(void *ctx)                  \
+    {                                                \
+        return tracepoint##_seen();                  \
     }
 INTERRUPT(irq_handler_exit, hard, -1)
 INTERRUPT(irq_handler_entry, hard, 1)

@@ -172,11 +172,11 @@ struct syscall_bucket {
 struct syscall_row {
     struct process_info process;
     struct thread_info thread;
-    const char *name;  /* "futex"; "(page fault)" */
-    const char *cause; /* "syscall", "lock", "sleep", "fault" */
-    uint64_t count, total_ns, max_ns, p99_ns;
-    uint64_t runqueue_ns;             /* waiting for a CPU after having been woken; not in total_ns */
-    struct syscall_bucket *histogram; /* by length; without those that are empty */
+    const char *name;                                 /* "futex"; "(page fault)" */
+    const char *cause;                                /* "syscall", "lock", "sleep", "fault" */
+    uint64_t count, total_ns, max_ns, p50_ns, p99_ns; /* percentiles: at most twice the true ones */
+    uint64_t runqueue_ns;                             /* waiting for a CPU after having been woken; not in total_ns */
+    struct syscall_bucket *histogram;                 /* by length; without those that are empty */
     size_t histogram_count;
 };
 

@@ -186,6 +186,7 @@ void model_free(struct model *model)
         kernel_side_free(model->processes[i].kernel);
     merge_free(model->merge);
     waits_free(&model->waits);
+    wakes_free(&model->wakes);
     syscalls_free(&model->syscalls);
     talk_free(&model->talk);
     lock_chain_free(model->chain);
@@ -308,10 +309,11 @@ static void wait_take(struct model *model, const struct merged *merged)
         return;
     if (merged->kind != MERGED_DETAIL)
         waits_add(&model->waits, &merged->wait);
-    if (merged->kind == MERGED_KERNEL)
-        waits_add_kernel(&model->waits, &merged->wait, merged->offcpu, 1);
-    else if (merged->kind == MERGED_DETAIL && merged->wait.event)
-        waits_add_kernel(&model->waits, &merged->wait, merged->offcpu, merged->weight);
+    if (merged->kind == MERGED_WAIT || !merged->wait.event)
+        return;
+    double weight = merged->kind == MERGED_DETAIL ? merged->weight : 1;
+    size_t row = waits_add_kernel(&model->waits, &merged->wait, merged->offcpu, weight);
+    wakes_wait(&model->wakes, merged, row, merged->wait.weight * weight * (double)merged->offcpu->duration_ns);
 }
 
 static void sched_take(struct model_process *process, const struct event_sched *sched)
@@ -337,6 +339,8 @@ void model_event(struct model *model, struct source *source, const union trace_e
         talk_add_connect(&model->talk, model_process_of(model, source), &event->connect);
     else if (event->header.type == EVENT_SCHED)
         sched_take(model_process_of(model, source), &event->sched);
+    else if (event->header.type == EVENT_WAKE)
+        wakes_end(&model->wakes, &model->waits, model_process_of(model, source), &event->wake);
     else if (event->header.type == EVENT_SYSCALL)
         syscalls_add(model, source, &event->syscall);
     lock_table_event(model, model_process_of(model, source), event);

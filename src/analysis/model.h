@@ -21,6 +21,7 @@
 #include "analysis/syscalls.h"
 #include "analysis/talk.h"
 #include "analysis/waits.h"
+#include "analysis/wakes.h"
 #include "analysis/watched.h"
 
 struct model_process {
@@ -76,6 +77,7 @@ struct model {
     struct model_process *processes; /* in the session's order */
     size_t process_count;
     struct wait_table waits;
+    struct wakes wakes;
     struct syscall_table syscalls;
     struct talk_table talk;
     struct lock_table locks;

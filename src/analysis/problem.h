@@ -72,7 +72,8 @@ const struct share *problem_heaviest(const struct problem *problem);
 struct finding *problem_report(const struct problem *problem, const struct problem_part *worst, const char *rule,
                                const char *role, struct findings *findings);
 /* Evidence that every wait problem has: category, driver, line of the user's code, p50, time of the longest wait,
- * processes; where the kernel saw the waits, how long they then waited for a CPU, and who ended them. */
+ * processes; where the kernel saw the waits, how long they then waited for a CPU, and who ended them, with its stack.
+ */
 void problem_evidence(const struct problem *problem, const struct model *model, struct finding *finding,
                       struct findings *findings);
 

@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "analysis/conversation.h"
+#include "analysis/lock_stacks.h"
 #include "analysis/problem.h"
 #include "analysis/request_context.h"
 #include "analysis/round.h"
 #include "analysis/waker.h"
 
 #define WAKER_SHARE_MUCH 0.5 /* of the waited time that one thread must have ended to be named */
+#define WAKERS_MAX 16        /* that are added up */
 #define STACKS_MAX 10        /* the heaviest ones are shown */
 
 static uint64_t stack_hash(const struct stack *stack)
@@ -250,29 +252,71 @@ static void runqueue_evidence(const struct problem *problem, struct finding *fin
         evidence_time(finding, "cpu_wait_ns", round_whole(ns));
 }
 
+/* Where the waker was. The text report has no room for its stack, but for the line that it was in. */
+static void waker_stack_report(const struct model *model, const struct wait_waker *waker, double share,
+                               struct finding *finding, struct arena *arena)
+{
+    if (!waker->stack)
+        return;
+    const struct stack *stack = symbols_stack(model->symbols, waker->process->trace, waker->stack, 0);
+    const char *from = stack_words(stack, waker->process, arena);
+    finding_stack_add(finding, "woken from", stack, share * (double)finding->count, share * (double)finding->total_ns,
+                      arena);
+    if (from)
+        evidence_text(finding, "woken_from", from);
+}
+
+/* What one thread ended, in all rows of a problem. */
+struct waker_sum {
+    const struct share *share; /* the first */
+    struct wait_waker waker;
+};
+
+/* With more wakers than there is room for, a later one takes the place of the least. */
+static void waker_sum_add(struct waker_sum sums[WAKERS_MAX], const struct share *share, const struct wait_waker *waker)
+{
+    struct waker_sum *sum = &sums[0];
+    for (size_t i = 0; i < WAKERS_MAX; i++) {
+        if (sums[i].share && sums[i].waker.tid == waker->tid) {
+            sum = &sums[i];
+            break;
+        }
+        if (sums[i].waker.ns < sum->waker.ns)
+            sum = &sums[i];
+    }
+    if (!sum->share || sum->waker.tid != waker->tid) {
+        if (waker->ns > sum->waker.ns)
+            *sum = (struct waker_sum){share, *waker};
+        return;
+    }
+    sum->waker.ns += waker->ns;
+    if (waker->stack)
+        wakes_vote(&sum->waker, waker->process, waker->stack, waker->stack_ns);
+}
+
 /* The thread that ended most of the waited time: a lock's last owner, a worker. Only one that is named beyond doubt. */
 static void waker_evidence(const struct problem *problem, const struct model *model, struct finding *finding,
                            struct arena *arena)
 {
-    const struct share *best = NULL;
-    const struct wait_waker *waker = NULL;
-    double most = 0, all = 0;
+    struct waker_sum sums[WAKERS_MAX] = {{NULL}}, *best = &sums[0];
+    double all = 0;
     for (size_t i = 0; i < problem->count; i++) {
         const struct wait_kernel *kernel = &problem->shares[i].row->kernel;
         for (size_t j = 0; j < WAIT_WAKERS; j++) {
             all += kernel->wakers[j].ns;
-            if (kernel->wakers[j].tid == 0 || kernel->wakers[j].flags != 0 || kernel->wakers[j].ns <= most)
-                continue;
-            best = &problem->shares[i];
-            waker = &kernel->wakers[j];
-            most = waker->ns;
+            if (kernel->wakers[j].tid != 0 && kernel->wakers[j].flags == 0)
+                waker_sum_add(sums, &problem->shares[i], &kernel->wakers[j]);
         }
     }
-    if (best && most >= WAKER_SHARE_MUCH * all)
-        evidence_text(finding, "woken_by",
-                      arena_format(arena, "%s, %s of the time",
-                                   waker_name(model, best->row->thread->process, waker->tid, arena),
-                                   words_share(most / all, arena)));
+    for (size_t i = 1; i < WAKERS_MAX; i++)
+        if (sums[i].waker.ns > best->waker.ns)
+            best = &sums[i];
+    if (!best->share || best->waker.ns < WAKER_SHARE_MUCH * all)
+        return;
+    const char *name = waker_name(model, best->share->row->thread->process, best->waker.tid, arena);
+    evidence_text(finding, "woken_by",
+                  arena_format(arena, "%s, %s of the time", name, words_share(best->waker.ns / all, arena)));
+    waker_stack_report(model, &best->waker, best->waker.ns / all, finding, arena);
 }
 
 void problem_evidence(const struct problem *problem, const struct model *model, struct finding *finding,

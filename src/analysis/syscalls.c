@@ -7,11 +7,9 @@
 #include "analysis/findings.h"
 #include "analysis/model.h"
 
-#define QUANTILE_PERCENT 99
-
-/* The end of the bucket that holds the 99th percentile: buckets double, so it is at most twice the true value; and
-   never more than the longest wait. */
-static uint64_t hist_quantile(const struct event_syscall *event)
+/* The end of the bucket that holds the percentile: buckets double, so it is at most twice the true value; and never
+   more than the longest wait. */
+static uint64_t hist_quantile(const struct event_syscall *event, uint64_t percent)
 {
     const char *bytes = (const char *)event + event->hist.offset;
     size_t buckets = event->hist.length / sizeof(uint32_t);
@@ -24,7 +22,7 @@ static uint64_t hist_quantile(const struct event_syscall *event)
     for (size_t i = 0; i < buckets && i + 1 < 64 && total; i++) {
         memcpy(&count, bytes + i * sizeof(count), sizeof(count));
         seen += count;
-        if (seen * 100 >= total * QUANTILE_PERCENT) {
+        if (seen * 100 >= total * percent) {
             uint64_t end = UINT64_C(2) << i;
             return i + 1 < buckets && end < event->max_ns ? end : event->max_ns;
         }
@@ -64,7 +62,8 @@ void syscalls_add(struct model *model, const struct source *source, const struct
                              .total_ns = event->total_ns,
                              .runqueue_ns = event->runqueue_ns,
                              .max_ns = event->max_ns,
-                             .p99_ns = hist_quantile(event)};
+                             .p50_ns = hist_quantile(event, 50),
+                             .p99_ns = hist_quantile(event, 99)};
     histogram_read(event, &table->list[table->count - 1], model->arena);
 }
 

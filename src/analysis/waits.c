@@ -136,13 +136,15 @@ static void waker_add(struct wait_kernel *kernel, const struct event_offcpu *eve
             least = waker;
     }
     if (ns > least->ns)
-        *least = (struct wait_waker){event->waker, flags, ns};
+        *least = (struct wait_waker){.tid = event->waker, .flags = flags, .ns = ns};
 }
 
-void waits_add_kernel(struct wait_table *table, const struct wait_sample *sample, const struct event_offcpu *event,
-                      double weight)
+size_t waits_add_kernel(struct wait_table *table, const struct wait_sample *sample, const struct event_offcpu *event,
+                        double weight)
 {
-    struct wait_kernel *kernel = &row_of_sample(table, sample)->kernel;
+    const struct wait_row *row = row_of_sample(table, sample);
+    size_t number = (size_t)(row - table->rows);
+    struct wait_kernel *kernel = &table->rows[number].kernel;
     double both = sample->weight * weight;
     kernel->seen_ns += both * (double)(event->duration_ns + event->runqueue_ns);
     kernel->runqueue_ns += both * (double)event->runqueue_ns;
@@ -150,6 +152,7 @@ void waits_add_kernel(struct wait_table *table, const struct wait_sample *sample
         kernel->unfinished += both;
     else
         waker_add(kernel, event, both * (double)event->duration_ns);
+    return number;
 }
 
 static int counter_key_compare(const struct wait_row *a, const struct wait_row *b)

@@ -39,6 +39,9 @@ struct wait_kernel {
         uint32_t tid;   /* 0: no thread */
         uint16_t flags; /* OFFCPU_FLAG_WAKER_* */
         double ns;
+        const struct model_process *process; /* whose trace has `stack`: where it was then, most of the time */
+        uint32_t stack;                      /* 0: not known */
+        double stack_ns;                     /* how far it leads: wakes_vote */
     } wakers[WAIT_WAKERS];
 };
 
@@ -95,9 +98,9 @@ double wait_weight(const struct event_wait *event);
 void waits_add(struct wait_table *table, const struct wait_sample *sample);
 /* What the kernel saw of a sample that was added before; `weight`: of the kernel's event. Both sides sample
    independently of each other, so that one event stands for the product of both weights; 1 where both are the same
-   event. */
-void waits_add_kernel(struct wait_table *table, const struct wait_sample *sample, const struct event_offcpu *event,
-                      double weight);
+   event. Returns the row's number, valid until waits_sort. */
+size_t waits_add_kernel(struct wait_table *table, const struct wait_sample *sample, const struct event_offcpu *event,
+                        double weight);
 
 /* Calibrates the rows of one thread to its counters and adds rows for counters without any sample. Call waits_sort
  * first. */

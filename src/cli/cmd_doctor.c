@@ -61,8 +61,11 @@ static void kernel_print(void)
         options_wrap(support_explanation(), 2, 25, stdout);
         return;
     }
-    bool works = collector_try(error, sizeof(error)) == 0;
-    row_print(works, "programs load and attach", works ? NULL : error);
+    int rc = collector_try(error, sizeof(error));
+    row_print(rc >= 0, "programs load and attach", rc < 0 ? error : NULL);
+    if (rc >= 0)
+        row_print(rc == 0, "typed tracepoints",
+                  rc == 0 ? NULL : "raw ones are used: finished waits lack the kernel's frames, and cost more");
 }
 
 int cmd_doctor(int argc, char **argv)

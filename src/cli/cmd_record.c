@@ -30,11 +30,11 @@ struct record_command {
     pid_t pids[PIDS_MAX];
     size_t pid_count;
     double seconds; /* 0: until a signal, or until all processes have ended */
-    bool every_sys_exit;
+    bool every_sys_exit, raw_tracepoints;
     bool help;
 };
 
-enum record_key { KEY_PID, KEY_DURATION, KEY_SYS_EXIT, KEY_OUTPUT, KEY_MAX_SIZE, KEY_SAMPLE, KEY_HELP };
+enum record_key { KEY_PID, KEY_DURATION, KEY_SYS_EXIT, KEY_RAW, KEY_OUTPUT, KEY_MAX_SIZE, KEY_SAMPLE, KEY_HELP };
 
 static const struct cli_option options[] = {
     {"pid", 'p', ARGUMENT_REQUIRED, "PID", "the process to record, with all that descends from it; may be repeated",
@@ -48,6 +48,8 @@ static const struct cli_option options[] = {
     {"sample", 0, ARGUMENT_REQUIRED, "TIME", "blocked time per recorded stack, on average (default 1ms)", KEY_SAMPLE},
     {"every-sys-exit", 0, ARGUMENT_NONE, NULL, "take stacks as kernels before Linux 6.18 have to, at more cost",
      KEY_SYS_EXIT},
+    {"raw-tracepoints", 0, ARGUMENT_NONE, NULL, "record as kernels without typed tracepoints have to: no kernel frames",
+     KEY_RAW},
     {"help", 'h', ARGUMENT_NONE, NULL, "this text", KEY_HELP},
 };
 
@@ -86,6 +88,9 @@ static int option_apply(void *target, int key, const char *value, char *error, s
         return recorder_set(&command->recorder, RECORDER_sample, value, error, error_size);
     case KEY_SYS_EXIT:
         command->every_sys_exit = true;
+        return 0;
+    case KEY_RAW:
+        command->raw_tracepoints = true;
         return 0;
     case KEY_HELP:
         command->help = true;
@@ -149,7 +154,8 @@ static int record_run(struct record_command *command, const char *directory, cha
     struct collector_options settings = {.directory = directory,
                                          .capacity = recorder_number(&command->recorder, RECORDER_max_size),
                                          .mean_ns = recorder_number(&command->recorder, RECORDER_sample),
-                                         .every_sys_exit = command->every_sys_exit};
+                                         .every_sys_exit = command->every_sys_exit,
+                                         .raw_tracepoints = command->raw_tracepoints};
     struct collector_summary summary;
     struct collector *collector;
     int rc = collector_start(&settings, command->pids, command->pid_count, &collector, error, error_size);
@@ -165,6 +171,9 @@ static int record_run(struct record_command *command, const char *directory, cha
         return error_set(error, error_size, rc, "recording through the kernel failed: %s", strerror(-rc));
     if (summary.lost)
         message_print("%llu records were lost: the kernel's buffer was full", (unsigned long long)summary.lost);
+    if (summary.missed)
+        message_print("%zu process%s ended before %s could be recorded", summary.missed,
+                      summary.missed == 1 ? "" : "es", summary.missed == 1 ? "it" : "they");
     message_print("%zu trace%s recorded; read with: cprobe report %s", summary.processes,
                   summary.processes == 1 ? "" : "s", directory);
     return 0;

@@ -14,6 +14,7 @@
 #include "kernel/target_header.h"
 
 #define SWEEP_NS UINT64_C(500000000) /* how often ended processes are looked for */
+#define MISSED_RUNS 1024             /* that are remembered */
 
 struct watched {
     struct target *target;
@@ -31,7 +32,10 @@ struct collector {
     size_t processes;
     uint64_t swept_ns;
     bool before_exec;
-    int failed; /* of a trace that could not be created */
+    int failed;                        /* of a trace that could not be created */
+    uint32_t missed_runs[MISSED_RUNS]; /* of processes that had ended when their first record was read, the latest */
+    size_t missed_count;               /* of these, so far */
+    size_t missed;                     /* processes */
 };
 
 static struct watched *watched_find(struct collector *c, uint32_t run)
@@ -79,7 +83,28 @@ static void older_close(struct collector *c, uint32_t pid)
         }
 }
 
-static struct watched *watched_add(struct collector *c, pid_t pid, uint32_t run)
+static bool is_missed(const struct collector *c, uint32_t run)
+{
+    size_t n = c->missed_count < MISSED_RUNS ? c->missed_count : MISSED_RUNS;
+    for (size_t i = 0; i < n; i++)
+        if (c->missed_runs[i] == run)
+            return true;
+    return false;
+}
+
+/* A process that has ended before anything was read of it. `before`: what it ran until then, 0: nothing. */
+static void missed_add(struct collector *c, uint32_t run, uint32_t before)
+{
+    bool again = before && is_missed(c, before);
+    c->missed_runs[c->missed_count++ % MISSED_RUNS] = run;
+    if (again)
+        return;
+    c->missed++;
+    if (c->count)
+        target_lose(c->watched[0].target, TRACE_LOST_PROCESSES, 1);
+}
+
+static struct watched *watched_add(struct collector *c, pid_t pid, uint32_t run, uint32_t before)
 {
     older_close(c, (uint32_t)pid);
     if (c->count == c->capacity) {
@@ -95,7 +120,9 @@ static struct watched *watched_add(struct collector *c, pid_t pid, uint32_t run)
     int rc = target_open(&c->options, pid, run, &w->target);
     if (rc < 0) {
         programs_interpreter(c->programs, run, NULL); /* as its parent has it */
-        if (rc != -ESRCH)
+        if (rc == -ESRCH)
+            missed_add(c, run, before);
+        else
             c->failed = rc;
         return NULL;
     }
@@ -110,8 +137,8 @@ static struct watched *watched_add(struct collector *c, pid_t pid, uint32_t run)
 static struct target *target_of(struct collector *c, const struct offcpu_head *head)
 {
     struct watched *w = watched_find(c, head->run);
-    if (!w && !c->before_exec)
-        w = watched_add(c, (pid_t)head->pid, head->run);
+    if (!w && !c->before_exec && !is_missed(c, head->run))
+        w = watched_add(c, (pid_t)head->pid, head->run, 0);
     return w ? w->target : NULL;
 }
 
@@ -121,7 +148,7 @@ static void exec_take(struct collector *c, const struct offcpu_head *head)
     if (w)
         watched_close(c, w, TRACE_REASON_EXEC);
     c->before_exec = false;
-    watched_add(c, (pid_t)head->pid, head->run);
+    watched_add(c, (pid_t)head->pid, head->run, head->other);
 }
 
 static void exit_take(struct collector *c, const struct offcpu_head *head)
@@ -221,7 +248,7 @@ static int watch(struct collector *c, const pid_t *pids, size_t count, char *err
     int rc = found < 0 ? (int)found : 0;
     uint32_t first_run = rc == 0 ? programs_runs(c->programs, (size_t)found) : 0;
     for (ssize_t i = 0; rc == 0 && !c->before_exec && i < found; i++)
-        watched_add(c, all[i], first_run + (uint32_t)i);
+        watched_add(c, all[i], first_run + (uint32_t)i, 0);
     if (rc == 0)
         rc = programs_watch(c->programs, all, (size_t)found, first_run);
     if (rc < 0)
@@ -240,7 +267,7 @@ static int watch(struct collector *c, const pid_t *pids, size_t count, char *err
 int collector_start(const struct collector_options *options, const pid_t *pids, size_t count, struct collector **out,
                     char *error, size_t error_size)
 {
-    const struct programs_options programs = {options->mean_ns, options->every_sys_exit};
+    const struct programs_options programs = {options->mean_ns, options->every_sys_exit, options->raw_tracepoints};
     int rc = support_check(error, error_size);
     if (rc < 0)
         return rc;
@@ -270,6 +297,8 @@ int collector_try(char *error, size_t error_size)
     const struct programs_options options = {.mean_ns = 1000000};
     struct programs *programs = NULL;
     int rc = programs_open(&options, &programs, error, error_size);
+    if (rc == 0)
+        rc = programs_are_raw(programs);
     programs_close(programs);
     return rc;
 }
@@ -300,7 +329,7 @@ int collector_finish(struct collector *c, struct collector_summary *summary)
     programs_totals(c->programs, 0, total_take, c);
     if (lost && c->count)
         target_lose(c->watched[0].target, TRACE_LOST_KERNEL, lost);
-    *summary = (struct collector_summary){c->processes, lost};
+    *summary = (struct collector_summary){c->processes, c->missed, lost};
     collector_free(c);
     return rc < 0 ? rc : read;
 }

@@ -18,6 +18,7 @@ struct collector_options {
     uint64_t capacity;     /* of one trace, bytes; WRITER_SIZE_MIN … WRITER_SIZE_MAX */
     uint64_t mean_ns;      /* sampler: blocked time per recorded wait; longer waits are always recorded */
     bool every_sys_exit;   /* see programs.h */
+    bool raw_tracepoints;  /* see programs.h */
     bool before_exec;      /* the processes are about to exec: what they do before is left out */
 };
 
@@ -26,8 +27,8 @@ struct collector_options {
 int collector_start(const struct collector_options *options, const pid_t *pids, size_t count, struct collector **out,
                     char *error, size_t error_size);
 
-/* Loads and attaches the programs, watches nothing, and detaches: whether recording would work. 0, or negative errno
-   with a sentence. */
+/* Loads and attaches the programs, watches nothing, and detaches: whether recording would work. 0, 1 if on raw
+   tracepoints only (programs.h), or negative errno with a sentence. */
 int collector_try(char *error, size_t error_size);
 
 /* Writes what happened, after waiting up to timeout_ms for something. To be called often: the kernel keeps 16 MiB. 0 or
@@ -39,6 +40,7 @@ bool collector_has_targets(const struct collector *c);
 
 struct collector_summary {
     size_t processes; /* traces written */
+    size_t missed;    /* processes without one: they had ended before it could be begun */
     uint64_t lost;    /* waits and stacks that the kernel's buffer had no room for */
 };
 

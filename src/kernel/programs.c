@@ -14,12 +14,14 @@
 #include "bpf/offcpu.skel.h"
 
 #define CLOCK_TRIES 10000 /* of 0.1 ms */
+#define RAW_THREADS 65536 /* that can be watched through raw tracepoints */
 
 struct programs {
     struct offcpu *skeleton;
     struct ring_buffer *ring;
     programs_take *take; /* of the programs_read that runs */
     void *context;
+    bool raw;
 };
 
 bool programs_built(void)
@@ -67,16 +69,30 @@ static int record_take(void *context, void *data, size_t size)
     return 0;
 }
 
-static int load(struct programs *p, const struct programs_options *options, char *error, size_t error_size)
+/* Each program is there twice, once for either kind of tracepoints, but the iterator. */
+static void programs_choose(struct offcpu *skeleton, bool raw, bool task_work)
+{
+    struct bpf_program *program;
+    bpf_object__for_each_program(program, skeleton->obj)
+    {
+        bool is_raw = bpf_program__type(program) == BPF_PROG_TYPE_RAW_TRACEPOINT;
+        bpf_program__set_autoload(program, is_raw == raw || program == skeleton->progs.each_thread);
+    }
+    if (task_work)
+        bpf_program__set_autoload(skeleton->progs.sys_exit, false);
+    skeleton->rodata->raw = raw;
+    skeleton->rodata->has_task_work = task_work;
+    bpf_map__set_max_entries(skeleton->maps.raw_threads, raw ? RAW_THREADS : 1);
+}
+
+static int load(struct programs *p, const struct programs_options *options, bool raw, char *error, size_t error_size)
 {
     p->skeleton = offcpu__open();
     if (!p->skeleton) {
         snprintf(error, error_size, "cannot read the kernel's type information (BTF): %s", strerror(errno));
         return -errno;
     }
-    bool task_work = programs_task_work() && !options->every_sys_exit;
-    p->skeleton->rodata->has_task_work = task_work;
-    bpf_program__set_autoload(p->skeleton->progs.sys_exit, !task_work);
+    programs_choose(p->skeleton, raw, programs_task_work() && !options->every_sys_exit && !raw);
     credits_fill(p->skeleton, options->mean_ns);
     int rc = offcpu__load(p->skeleton);
     if (rc == 0)
@@ -84,6 +100,21 @@ static int load(struct programs *p, const struct programs_options *options, char
     if (rc < 0)
         snprintf(error, error_size, "the kernel refused the recording programs: %s", strerror(-rc));
     return rc;
+}
+
+static int load_either(struct programs *p, const struct programs_options *options, char *error, size_t error_size)
+{
+    int rc = options->raw ? -EOPNOTSUPP : load(p, options, false, error, error_size);
+    if (rc >= 0 || rc == -EPERM)
+        return rc;
+    offcpu__destroy(p->skeleton);
+    p->raw = true;
+    return load(p, options, true, error, error_size);
+}
+
+bool programs_are_raw(const struct programs *p)
+{
+    return p->raw;
 }
 
 int programs_open(const struct programs_options *options, struct programs **out, char *error, size_t error_size)
@@ -94,7 +125,7 @@ int programs_open(const struct programs_options *options, struct programs **out,
         return -ENOMEM;
     }
     libbpf_print_fn_t before = libbpf_set_print(print_nothing);
-    int rc = load(p, options, error, error_size);
+    int rc = load_either(p, options, error, error_size);
     libbpf_set_print(before);
     if (rc == 0) {
         p->ring = ring_buffer__new(bpf_map__fd(p->skeleton->maps.records), record_take, p, NULL);

@@ -20,6 +20,7 @@ struct programs;
 struct programs_options {
     uint64_t mean_ns;    /* mean of the sampler's distribution; longer waits are always recorded */
     bool every_sys_exit; /* copy stacks at the end of system calls even where the kernel has task work (for tests) */
+    bool raw;            /* use raw tracepoints even where the kernel has those with types (for tests) */
 };
 
 /* Whether they were built in. */
@@ -27,8 +28,11 @@ bool programs_built(void);
 /* Whether this kernel copies a stack without a program at the end of every system call. */
 bool programs_task_work(void);
 
-/* Loads and attaches; watches nothing yet. 0, or negative errno with a sentence. */
+/* Loads and attaches; watches nothing yet. Where the kernel refuses the programs on tracepoints with types (tp_btf)
+   they go on raw tracepoints. 0, or negative errno with a sentence. */
 int programs_open(const struct programs_options *options, struct programs **out, char *error, size_t error_size);
+/* Whether they are on raw tracepoints: waits then come without the kernel's frames, and cost more (bpf/raw.bpf.h). */
+bool programs_are_raw(const struct programs *p);
 void programs_close(struct programs *p);
 
 /* Numbers for `count` runs (struct offcpu_head) in a row; returns the first. The programs give numbers of their own. */

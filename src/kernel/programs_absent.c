@@ -24,6 +24,12 @@ int programs_open(const struct programs_options *options, struct programs **out,
     return -ENOTSUP;
 }
 
+bool programs_are_raw(const struct programs *p)
+{
+    (void)p;
+    return false;
+}
+
 void programs_close(struct programs *p)
 {
     (void)p;

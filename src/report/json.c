@@ -400,6 +400,7 @@ static json_t *syscall_new(const struct syscall_row *row)
     o = with(o, "count", number_new(row->count));
     o = with(o, "total_ns", number_new(row->total_ns));
     o = with(o, "max_ns", number_new(row->max_ns));
+    o = with(o, "p50_ns", number_new(row->p50_ns));
     o = with(o, "p99_ns", number_new(row->p99_ns));
     o = with(o, "runqueue_ns", number_new(row->runqueue_ns));
     return with(o, "histogram", histogram_new(row));

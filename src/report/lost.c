@@ -13,7 +13,8 @@ static const struct lost_cause causes[] = {
     {TRACE_LOST_NESTED, "nested", "waits in signal handlers that interrupted the recorder itself"},
     {TRACE_LOST_KERNEL, "kernel", "waits, or their stacks, that the kernel's buffer had no room for"},
     {TRACE_LOST_THREADS, "threads", "ended threads were folded together: their totals are kept, their names are not"},
-    {TRACE_LOST_PROCESSES, "processes", "child processes could not write a trace: nothing of theirs is in this report"},
+    {TRACE_LOST_PROCESSES, "processes",
+     "child processes could not write a trace, or had ended before one was begun: nothing of theirs is here"},
 };
 
 size_t lost_cause_count(void)

@@ -149,6 +149,32 @@ static unsigned who_write(const struct finding *finding, const struct report_sty
     return 2;
 }
 
+static const char *evidence_string(const struct finding *finding, const char *key)
+{
+    for (size_t i = 0; i < finding->evidence_count; i++)
+        if (finding->evidence[i].type == EVIDENCE_STRING && strcmp(finding->evidence[i].key, key) == 0)
+            return finding->evidence[i].string;
+    return NULL;
+}
+
+/* Who ended the waits, and where that thread was. Returns the lines that it took. */
+static unsigned waker_write(const struct finding *finding, const struct report_style *style, FILE *out)
+{
+    const char *by = evidence_string(finding, "woken_by"), *from = evidence_string(finding, "woken_from");
+    struct line line;
+    if (!by)
+        return 0;
+    label_begin(&line, "woken by", style);
+    line_print(&line, "%s", by);
+    line_end(&line, out);
+    if (!from)
+        return 1;
+    label_begin(&line, "", style);
+    line_print(&line, "in %s", from);
+    line_end(&line, out);
+    return 2;
+}
+
 static unsigned target_write(const struct finding *finding, const struct report_style *style, FILE *out)
 {
     char peer[512], first[UNIT_SIZE], last[UNIT_SIZE];
@@ -179,6 +205,7 @@ static unsigned target_write(const struct finding *finding, const struct report_
         line_end(&line, out);
         lines++;
     }
+    lines += waker_write(finding, style, out);
     label_begin(&line, "seen", style);
     unit_date(finding->first_real_ns, first, sizeof(first));
     unit_date(finding->last_real_ns, last, sizeof(last));
@@ -233,8 +260,10 @@ static void evidence_write(const struct finding *finding, const struct report_st
 
     for (size_t i = 0; i < finding->evidence_count; i++) {
         char label[64], value[512], item[600];
-        if (strcmp(finding->evidence[i].key, "share") == 0 || finding->evidence[i].type == EVIDENCE_TABLE)
-            continue; /* stands beside the total; is too much for a screen */
+        const struct evidence *evidence = &finding->evidence[i];
+        if (strcmp(evidence->key, "share") == 0 || strncmp(evidence->key, "woken_", 6) == 0 ||
+            evidence->type == EVIDENCE_TABLE)
+            continue; /* stands beside the total, or has a line of its own, or is too much for a screen */
         evidence_label(&finding->evidence[i], label, sizeof(label));
         snprintf(item, sizeof(item), "%s %s", label, evidence_value(&finding->evidence[i], value, sizeof(value)));
         unsigned column = VALUE_INDENT;

@@ -14,6 +14,8 @@
 #define OPERATION_ROWS 3
 #define LOCK_ROWS 10
 #define BLOCKED_BY_ROWS 3
+#define SPARK_COLUMNS 9
+#define SPARK_FIRST_NS 4096 /* end of the first column, a power of two as the rows' buckets have */
 
 static void heading_write(const char *heading, const char *columns, const struct report_style *style, FILE *out)
 {
@@ -296,6 +298,58 @@ void text_watched(const struct report *report, const struct report_style *style,
     more_write(count, shown, style, out);
 }
 
+/* The row's waits by length, on the same scale in all rows: up to 4 µs, up to 16 µs, and so on, up to 67 ms, longer.
+ */
+static void syscall_spark(struct line *line, const struct syscall_row *row)
+{
+    uint64_t columns[SPARK_COLUMNS] = {0};
+    char spark[SPARK_COLUMNS * 3 + 1]; /* a block character has three bytes of UTF-8 */
+    for (size_t i = 0; i < row->histogram_count; i++) {
+        uint64_t end = SPARK_FIRST_NS;
+        size_t column = 0;
+        for (; column + 1 < SPARK_COLUMNS && end < row->histogram[i].end_ns; column++)
+            end *= 4;
+        columns[column] += row->histogram[i].count;
+    }
+    line_print(line, "%s", unit_spark(columns, SPARK_COLUMNS, spark, sizeof(spark)));
+}
+
+/* What the table has no room for. */
+static void syscall_runqueue_write(const struct syscall_row *row, const struct report_style *style, FILE *out)
+{
+    char total[UNIT_SIZE], share[UNIT_SIZE];
+    struct line line;
+    if (row->runqueue_ns < row->total_ns / 10)
+        return;
+    line_begin(&line, style);
+    line_pad(&line, 17);
+    line_print(&line, "then waited for a CPU: %s (%s as long)", unit_duration(row->runqueue_ns, total, sizeof(total)),
+               unit_part(row->runqueue_ns, row->total_ns, share, sizeof(share)));
+    line_end(&line, out);
+}
+
+static void syscall_write(const struct syscall_row *row, const struct report_style *style, FILE *out)
+{
+    char number[UNIT_SIZE];
+    struct line line;
+    line_begin(&line, style);
+    snprintf(number, sizeof(number), "%" PRIu32, row->thread.tid);
+    line_right(&line, number, 7);
+    line_print(&line, " ");
+    line_text(&line, row->thread.name, 7, LINE_CUT_END);
+    line_pad(&line, 16);
+    line_text(&line, row->name, 15, LINE_CUT_END);
+    cell_write(&line, unit_count(row->count, number, sizeof(number)), 38);
+    cell_write(&line, unit_duration(row->total_ns, number, sizeof(number)), 46);
+    cell_write(&line, unit_duration(row->p50_ns, number, sizeof(number)), 54);
+    cell_write(&line, unit_duration(row->p99_ns, number, sizeof(number)), 62);
+    cell_write(&line, unit_duration(row->max_ns, number, sizeof(number)), 70);
+    line_print(&line, " ");
+    syscall_spark(&line, row);
+    line_end(&line, out);
+    syscall_runqueue_write(row, style, out);
+}
+
 void text_syscalls(const struct report *report, const struct report_style *style, FILE *out)
 {
     size_t rows = report->syscall_count < TABLE_ROWS ? report->syscall_count : TABLE_ROWS;
@@ -303,25 +357,9 @@ void text_syscalls(const struct report *report, const struct report_style *style
     if (report->syscall_count == 0)
         return;
     heading_write("System calls that waited",
-                  " thread name           call             waits    total     p99     max  for CPU", style, out);
-    for (size_t i = 0; i < rows; i++) {
-        const struct syscall_row *row = &report->syscalls[i];
-        char number[UNIT_SIZE];
-        struct line line;
-        line_begin(&line, style);
-        snprintf(number, sizeof(number), "%" PRIu32, row->thread.tid);
-        line_right(&line, number, 7);
-        line_print(&line, " ");
-        line_text(&line, row->thread.name, 14, LINE_CUT_END);
-        line_pad(&line, 23);
-        line_text(&line, row->name, 16, LINE_CUT_END);
-        line_right(&line, unit_count(row->count, number, sizeof(number)), 45);
-        line_right(&line, unit_duration(row->total_ns, number, sizeof(number)), 54);
-        line_right(&line, unit_duration(row->p99_ns, number, sizeof(number)), 62);
-        line_right(&line, unit_duration(row->max_ns, number, sizeof(number)), 70);
-        line_right(&line, unit_duration(row->runqueue_ns, number, sizeof(number)), 79);
-        line_end(&line, out);
-    }
+                  " thread name    call            waits   total     p50     p99     max  4µs…67ms", style, out);
+    for (size_t i = 0; i < rows; i++)
+        syscall_write(&report->syscalls[i], style, out);
     more_write(report->syscall_count, rows, style, out);
 }
 

@@ -49,7 +49,7 @@ enum trace_lost {
     TRACE_LOST_STACKS = 3,      /* waits recorded without their stack */
     TRACE_LOST_NESTED = 4,      /* waits inside a signal handler that interrupted the recorder itself */
     TRACE_LOST_THREADS = 5,     /* ended threads whose counters were folded into the "ended threads" slot */
-    TRACE_LOST_PROCESSES = 6,   /* children without a trace of their own; the child adds itself here */
+    TRACE_LOST_PROCESSES = 6,   /* children without a trace of their own; they, or the collector, add themselves here */
     TRACE_LOST_KERNEL = 7,      /* waits, or their stacks, that the kernel's buffer had no room for */
     TRACE_LOST_CAUSES = 8
 };

@@ -82,6 +82,12 @@ class KnownWaitsOlderKernels(KnownWaits):
     options = ("--every-sys-exit",)
 
 
+class KnownWaitsRawTracepoints(KnownWaits):
+    """On raw tracepoints, as where the kernel refuses those with types."""
+
+    options = ("--raw-tracepoints",)
+
+
 class ManyWaits(unittest.TestCase):
     def record(self):
         with subprocess.Popen([BUILD / "tests/programs/many_waits"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -208,6 +214,23 @@ class LateCollector(unittest.TestCase):
         self.assertEqual(sorted(row["count"] for row in sleeps), [3, 5], sleeps)
 
 
+class EndedBefore(unittest.TestCase):
+    def test_is_counted(self):
+        """Programs that came and went while the collector stood still."""
+        script = "read go; for i in 1 2 3 4 5 6 7; do /bin/true; done; echo done; read go; sleep 0.2"
+        with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+            with Attached(program.pid) as attached:
+                attached.child.send_signal(signal.SIGSTOP)
+                program.stdin.write("x\n")
+                program.stdin.flush()
+                self.assertEqual(program.stdout.readline(), "done\n")
+                attached.child.send_signal(signal.SIGCONT)
+                program.communicate("x\n", timeout=30)
+                self.assertEqual(attached.wait(20), 0, attached.output())
+        self.assertIn("7 processes ended before they could be recorded", attached.output())
+        self.assertEqual(read_report(attached.directory)["lost"]["processes"], 7)
+
+
 class Zombies(unittest.TestCase):
     def test_what_has_ended_does_not_wait(self):
         with subprocess.Popen(["sh", "-c", "read go; sleep 0.1 & exec sleep 2"], stdin=subprocess.PIPE, text=True) as program:
@@ -260,7 +283,7 @@ class Refused(unittest.TestCase):
 def programs_loaded():
     """Ids of the programs in the kernel that have the name of one of ours."""
     shown = json.loads(run(["/usr/sbin/bpftool", "prog", "show", "-j"]))
-    return {program["id"] for program in shown if program.get("name") in ("sched_switch", "sched_waking", "each_thread")}
+    return {program["id"] for program in shown if program.get("name") in ("sched_switch", "sched_waking", "raw_switch", "raw_waking", "each_thread")}
 
 
 if __name__ == "__main__":

@@ -112,6 +112,39 @@ static void seen_by_both(void **state)
     scene_end(&scene);
 }
 
+static void wake_add(struct trace_builder *b, uint64_t at, uint64_t wait_at, uint32_t stack)
+{
+    const struct event_wake wake = {.header = {EVENT_MAGIC, EVENT_WAKE, sizeof(wake), T0 + at},
+                                    .wait_ns = T0 + wait_at,
+                                    .wait_tid = PID,
+                                    .tid = WORKER,
+                                    .stack = stack};
+    builder_ring_raw(b, WORKER, &wake, sizeof(wake));
+}
+
+/* Where the waker was most of the time. A stack that belongs to another wait says nothing. */
+static void woken_from(void **state)
+{
+    struct sides s = sides_new();
+    (void)state;
+    uint32_t often = scene_stack(s.kernel, PC_LIBC, PC_VIEW_POST), rare = scene_stack(s.kernel, PC_LIBC, PC_VIEW_GET);
+    builder_thread(s.inside, WORKER, "worker", T0);
+    for (uint64_t i = 0; i < 100; i++) {
+        uint64_t at = query_at(i) + MS;
+        offcpu_add(s.kernel, PID, at, 16 * MS, 0, s.hooked, SYS_poll)->waker = WORKER;
+        wake_add(s.kernel, at + 15 * MS, i % 3 == 2 ? at + 1 : at, i % 3 == 0 || i % 10 == 1 ? often : rare);
+    }
+    struct scene scene = sides_run(&s);
+    const struct finding *finding = scene_finding(&scene, "non-yielding-io");
+    assert_string_equal(scene_evidence(finding, "woken_by")->string, "worker (101), 100 % of the time");
+    assert_non_null(strstr(scene_evidence(finding, "woken_from")->string, "post"));
+    const struct finding_stack *from = &finding->stacks[finding->stack_count - 1];
+    assert_string_equal(from->role, "woken from");
+    assert_int_equal(from->count, 100);
+    assert_int_equal(from->stack->count, 2);
+    scene_end(&scene);
+}
+
 /* Called through the recorder, which counted it without keeping a sample. */
 static void counted_only(void **state)
 {
@@ -330,10 +363,19 @@ static void no_loops(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kernel_is_silent), cmocka_unit_test(seen_by_both), cmocka_unit_test(counted_only),
-        cmocka_unit_test(kernel_only),      cmocka_unit_test(stack_lost),   cmocka_unit_test(thread_number_reused),
-        cmocka_unit_test(other_image),      cmocka_unit_test(never_ended),  cmocka_unit_test(calibrated),
-        cmocka_unit_test(kernel_alone),     cmocka_unit_test(loop_parts),   cmocka_unit_test(no_loops),
+        cmocka_unit_test(kernel_is_silent),
+        cmocka_unit_test(seen_by_both),
+        cmocka_unit_test(woken_from),
+        cmocka_unit_test(counted_only),
+        cmocka_unit_test(kernel_only),
+        cmocka_unit_test(stack_lost),
+        cmocka_unit_test(thread_number_reused),
+        cmocka_unit_test(other_image),
+        cmocka_unit_test(never_ended),
+        cmocka_unit_test(calibrated),
+        cmocka_unit_test(kernel_alone),
+        cmocka_unit_test(loop_parts),
+        cmocka_unit_test(no_loops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

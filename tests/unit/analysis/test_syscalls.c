@@ -47,6 +47,7 @@ static void table(void **state)
     assert_int_equal(r->syscalls[0].process.pid, PID);
     assert_int_equal(r->syscalls[0].count, 100);
     assert_int_equal(r->syscalls[0].runqueue_ns, 7);
+    assert_int_equal(r->syscalls[0].p50_ns, 4);
     assert_int_equal(r->syscalls[0].p99_ns, 4);
     assert_int_equal(r->syscalls[0].histogram_count, 2);
     assert_int_equal(r->syscalls[0].histogram[0].end_ns, 4);
@@ -55,6 +56,7 @@ static void table(void **state)
     assert_int_equal(r->syscalls[0].histogram[1].count, 1);
     assert_true(r->syscalls[1].histogram[1].end_ns == UINT64_MAX);
     assert_string_equal(r->syscalls[1].name, "read");
+    assert_int_equal(r->syscalls[1].p50_ns, 8);
     assert_int_equal(r->syscalls[1].p99_ns, 13);
     assert_string_equal(r->syscalls[2].name, "(page fault)");
     assert_int_equal(r->syscalls[2].p99_ns, 3);

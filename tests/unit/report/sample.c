@@ -144,8 +144,9 @@ struct report *sample_report(void)
                                    .count = 17,
                                    .total_ns = 250000000,
                                    .max_ns = 90000000,
+                                   .p50_ns = 3000,
                                    .p99_ns = 67000000,
-                                   .runqueue_ns = 1500000,
+                                   .runqueue_ns = 50000000,
                                    .histogram = buckets,
                                    .histogram_count = 2};
     warnings[0] = "the symbols of /usr/lib/x.so are missing";

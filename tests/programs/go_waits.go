@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+
+// go_waits: a statically linked Go program, whose runtime makes its system calls itself and moves goroutines between threads. It
+// begins when a byte comes on standard input. Expected, whichever threads they are on: 43 reads of an empty pipe, 7 ms each, by direct
+// system calls, and 19 sleeps of 31 ms in nanosleep, in
+// which the runtime itself never waits for more than 10 ms. Prints the wall time of both in ns.
+package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+)
+
+const (
+	reads  = 43
+	sleeps = 19
+)
+
+func readAll(from int, done chan<- time.Duration) {
+	var wall time.Duration
+	var b [1]byte
+	for i := 0; i < reads; i++ {
+		begin := time.Now()
+		if n, err := syscall.Read(from, b[:]); n != 1 || err != nil {
+			os.Exit(1)
+		}
+		wall += time.Since(begin)
+	}
+	done <- wall
+}
+
+func sleepAll(done chan<- time.Duration) {
+	var wall time.Duration
+	for i := 0; i < sleeps; i++ {
+		request := syscall.Timespec{Nsec: 31000000}
+		begin := time.Now()
+		for syscall.Nanosleep(&request, &request) == syscall.EINTR { // the runtime preempts with signals
+		}
+		wall += time.Since(begin)
+	}
+	done <- wall
+}
+
+func main() {
+	var ends [2]int
+	var b [1]byte
+	if syscall.Pipe(ends[:]) != nil {
+		os.Exit(1)
+	}
+	ready := syscall.FdSet{Bits: [16]int64{1}} // no read waits for the beginning
+	for {
+		if _, err := syscall.Select(1, &ready, nil, nil, nil); err != syscall.EINTR {
+			break
+		}
+	}
+	syscall.Read(0, b[:])
+	read, slept := make(chan time.Duration), make(chan time.Duration)
+	go readAll(ends[0], read)
+	go sleepAll(slept)
+	go func() {
+		for i := 0; i < reads; i++ {
+			time.Sleep(7 * time.Millisecond)
+			syscall.Write(ends[1], b[:])
+		}
+	}()
+	fmt.Printf("%d %d\n", (<-read).Nanoseconds(), (<-slept).Nanoseconds())
+}
