@@ -121,7 +121,7 @@ static void request_fill(struct request *r, uintptr_t lock, bool taking)
     for (uint32_t i = 0; i < s->depth; i++) {
         const struct held *h = &s->held[i];
         if (h->lock != lock && locks_held(h) && !gil_owns(h) && !(taking && gil_pythons(h)))
-            request_add(r, h, locks_number(h->lock, h->kind));
+            request_add(r, h, locks_number_here(h->lock, h->kind));
     }
 }
 
@@ -147,7 +147,7 @@ void lock_ordered(uintptr_t lock, unsigned kind, unsigned flags, uintptr_t gil)
         !lock_enter(r.t, clock_now()))
         return;
     r.gil = gil ? locks_number(gil, LOCK_KIND_GIL) : 0;
-    r.to = taking ? locks_number(gil_condition, LOCK_KIND_GIL) : locks_number(lock, kind);
+    r.to = taking ? locks_number(gil_condition, LOCK_KIND_GIL) : locks_number_here(lock, kind);
     if (r.to != ENDPOINT_OVERFLOW) {
         request_fill(&r, lock, taking);
         request_orders(&r);
