@@ -189,7 +189,7 @@ void lock_wait_begin(struct lock_wait *w, const void *lock, unsigned kind, unsig
                             .flags = (uint8_t)flags};
     if (!w->begin_ns || !lock_enter(t, w->begin_ns))
         return;
-    w->id = locks_number(w->lock, kind);
+    w->id = locks_number_here(w->lock, kind);
     if (unlikely(s->waiting)) /* a wait that was left by a jump */
         wait_leave(w->begin_ns, &previous);
     if (queue_join(w->lock, w->begin_ns))
@@ -201,6 +201,14 @@ void lock_wait_begin(struct lock_wait *w, const void *lock, unsigned kind, unsig
     if (kind_held(kind))
         lockset_request(s, w->lock, 0, kind, flags);
     errno = saved;
+}
+
+void lock_wait_owner(struct lock_wait *w, uint32_t owner)
+{
+    const struct thread *t = &thread_self;
+    w->owner = owner;
+    if (t->slot && t->slot->data->wanted_since_ns == w->begin_ns)
+        store_relaxed(&t->slot->data->wanted_owner, owner);
 }
 
 void lock_late(void)

@@ -41,6 +41,9 @@ struct lock_wait {
  */
 void lock_wait_begin(struct lock_wait *w, const void *lock, unsigned kind, unsigned flags, uint32_t owner);
 
+/* Who has the lock, found out after the wait began; 0: that was not. */
+void lock_wait_owner(struct lock_wait *w, uint32_t owner);
+
 /* The wait is over. error 0 or EOWNERDEAD: the lock was taken (pushed unless the kind is never held). Keeps errno. */
 void lock_wait_end(struct lock_wait *w, enum call_number call, int error, uintptr_t pc);
 

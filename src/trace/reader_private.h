@@ -102,6 +102,7 @@ struct trace {
     struct list locksets;     /* struct trace_lockset, by id */
     struct list objects;      /* struct trace_object, by id */
     struct list methods;      /* struct trace_method, by id */
+    struct list shared;       /* struct trace_shared, by id */
     struct list protocols;    /* struct trace_protocol, by endpoint, then time */
     struct list addresses;    /* struct trace_address, by address */
     struct list symbols;      /* struct trace_symbol, by start, then loaded */

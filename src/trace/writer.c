@@ -462,6 +462,7 @@ static bool defines_number(uint16_t type)
     case EVENT_LOCKSET:
     case EVENT_OBJECT:
     case EVENT_METHOD:
+    case EVENT_SHARED:
         return true;
     default:
         return false;
