@@ -11,6 +11,9 @@
 #include "analysis/place.h"
 #include "analysis/round.h"
 
+#define CONVOY_CONTENDED 0.5
+#define CONVOY_QUEUE 2.0
+#define CONVOY_TURNS 3.0
 #define RUN_GAP_NS 1000000u /* between two waits for the interpreter lock that are one */
 
 /* ---- the stream ---- */
@@ -89,6 +92,7 @@ static void hold_take(struct model *model, struct model_process *process, const 
             row->hold_max_ns = hold->duration_ns;
         return;
     }
+    histogram_add(&row->turns, hold->waited_ns, weight * (double)hold->waited_ns);
     row->queue_sum += weight * hold->waiters;
     row->queue_weight += weight;
     if (hold->waiters > row->queue_max)
@@ -269,7 +273,7 @@ static uint64_t quantile_of(const struct histogram *histogram, double quantile, 
 
 static void class_fill(struct lock_class *class)
 {
-    struct histogram holds = {0}, waits = {0};
+    struct histogram holds = {0}, waits = {0}, turns = {0};
     double queue = 0, weight = 0;
     for (size_t i = 0; i < class->row_count; i++) {
         const struct lock_row *row = class->rows[i];
@@ -285,6 +289,7 @@ static void class_fill(struct lock_class *class)
         weight += row->queue_weight;
         histogram_merge(&holds, &row->holds, 1);
         histogram_merge(&waits, &row->waits, 1);
+        histogram_merge(&turns, &row->turns, 1);
     }
     /* Each contended acquisition was one, whatever the estimate says. */
     if (class->acquisitions < class->contended)
@@ -293,8 +298,17 @@ static void class_fill(struct lock_class *class)
     class->wait_p99_ns = quantile_of(&waits, 0.99, class->wait_max_ns);
     class->hold_p50_ns = quantile_of(&holds, 0.5, class->hold_max_ns);
     class->hold_p99_ns = quantile_of(&holds, 0.99, class->hold_max_ns);
+    class->turn_ns = histogram_quantile(&turns, 0.5);
     histogram_free(&holds);
     histogram_free(&waits);
+    histogram_free(&turns);
+}
+
+bool locks_convoy(const struct lock_class *class)
+{
+    return class->contended > 0 && class->turn_ns > 0 && class->queue_mean >= CONVOY_QUEUE &&
+           class->contended >= CONVOY_CONTENDED * class->acquisitions &&
+           class->wait_ns / class->contended >= CONVOY_TURNS * (double)class->turn_ns;
 }
 
 static int class_compare(const void *left, const void *right)
@@ -379,6 +393,7 @@ void lock_table_free(struct lock_table *table)
         free(table->rows[i].owners);
         histogram_free(&table->rows[i].holds);
         histogram_free(&table->rows[i].waits);
+        histogram_free(&table->rows[i].turns);
     }
     free(table->rows);
     free(table->runs);

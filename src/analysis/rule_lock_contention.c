@@ -145,6 +145,10 @@ static const char *owners_report(const struct model *model, const struct lock_cl
 
 static const char *remedy_of(const struct lock_class *class)
 {
+    if (locks_convoy(class))
+        return "It is passed on more than it is held: take it less often (do more for each time that it is taken, or "
+               "work on a "
+               "copy and merge), or split the data that it protects.";
     if (class_is_gil(class))
         return "Move the computation to another process (concurrent.futures.ProcessPoolExecutor), or into a library "
                "that releases the interpreter lock while it computes.";
@@ -166,15 +170,22 @@ static void problem_find(const struct problem *problem, const struct lock_class 
     evidence_count(finding, "acquisitions", round_whole(class->acquisitions));
     evidence_time(finding, "hold_p50_ns", class->hold_p50_ns);
     evidence_time(finding, "hold_p99_ns", class->hold_p99_ns);
+    evidence_time(finding, "hold_max_ns", class->hold_max_ns);
     if (class->queue_max > 0)
         evidence_text(
             finding, "queue",
             arena_format(arena, "%.1f threads on average, %u at most", class->queue_mean, (unsigned)class->queue_max));
+    bool convoy = locks_convoy(class);
+    if (convoy)
+        evidence_text(finding, "convoy",
+                      arena_format(arena, "each waits %s behind %.1f others, who have it for %s each",
+                                   words_duration(round_whole(class->wait_ns / class->contended), arena),
+                                   class->queue_mean, words_duration(class->turn_ns, arena)));
     const char *owner = owners_report(model, class, finding, arena);
-    finding->title =
-        arena_format(arena, "Threads wait %s in all for %s%s, up to %s of one's time%s%s",
-                     words_duration(finding->total_ns, arena), class_is_gil(class) ? "the " : "", class->name,
-                     words_share(share, arena), owner ? "; it is mostly held by " : "", owner ? owner : "");
+    finding->title = arena_format(arena, "Threads wait %s in all for %s%s%s, up to %s of one's time%s%s",
+                                  words_duration(finding->total_ns, arena), class_is_gil(class) ? "the " : "",
+                                  class->name, convoy ? ", in a convoy" : "", words_share(share, arena),
+                                  owner ? "; it is mostly held by " : "", owner ? owner : "");
     finding->remedy = remedy_of(class);
     problem_evidence(problem, model, finding, findings);
 }
