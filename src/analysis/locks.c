@@ -306,8 +306,8 @@ static void class_fill(struct lock_class *class)
 
 bool locks_convoy(const struct lock_class *class)
 {
-    return class->contended > 0 && class->turn_ns > 0 && class->queue_mean >= CONVOY_QUEUE &&
-           class->contended >= CONVOY_CONTENDED * class->acquisitions &&
+    return class->contended > 0 && class->turn_ns > 0 && class->rows[0]->kind != LOCK_KIND_GIL &&
+           class->queue_mean >= CONVOY_QUEUE && class->contended >= CONVOY_CONTENDED * class->acquisitions &&
            class->wait_ns / class->contended >= CONVOY_TURNS * (double)class->turn_ns;
 }
 
@@ -363,6 +363,24 @@ static void classes_make(struct model *model, const struct named_row *named, siz
     }
 }
 
+/* The mutex inside CPython's interpreter lock (Python/ceval_gil.h): who waits for it waits for that lock. How long it
+   is held itself says nothing. */
+static bool row_is_gil_mutex(const struct lock_row *row, const char *name)
+{
+    return row->kind == LOCK_KIND_MUTEX && strncmp(name, "_PyRuntime+", 11) == 0;
+}
+
+static const char *gil_mutex_join(struct lock_row *row)
+{
+    row->kind = LOCK_KIND_GIL;
+    row->acquisitions = row->held_ns = row->queue_sum = row->queue_weight = 0;
+    row->queue_max = 0;
+    row->hold_max_ns = 0;
+    histogram_free(&row->holds);
+    row->holds = (struct histogram){NULL, 0, 0};
+    return "GIL";
+}
+
 void lock_table_finish(struct model *model)
 {
     struct lock_table *table = &model->locks;
@@ -375,6 +393,8 @@ void lock_table_finish(struct model *model)
         struct lock_row *row = &table->rows[i];
         const struct lock_owner *owner = owner_heaviest(row);
         named[i] = (struct named_row){row, lock_name(model, row->process, row->endpoint, owner ? owner->stack : 0)};
+        if (row_is_gil_mutex(row, named[i].name))
+            named[i].name = gil_mutex_join(row);
     }
     if (count > 0)
         qsort(named, count, sizeof(*named), named_compare);

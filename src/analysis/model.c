@@ -10,6 +10,7 @@
 #include "analysis/merge.h"
 #include "analysis/own_call.h"
 #include "analysis/symbols_class.h"
+#include "analysis/wake_chain.h"
 
 #define COMM_LENGTH 15   /* the kernel cuts names to it */
 #define NAME_ARGUMENTS 4 /* an interpreter, its options, the script */
@@ -175,6 +176,7 @@ struct model *model_new(struct session *session, struct symbols *symbols, const 
         loops_learn(model, &model->processes[i]);
     model->merge = merge_new(model);
     model->chain = lock_chain_new(model);
+    model->wakes = wake_chain_new(model);
     return model;
 }
 
@@ -189,6 +191,7 @@ void model_free(struct model *model)
     syscalls_free(&model->syscalls);
     talk_free(&model->talk);
     lock_chain_free(model->chain);
+    wake_chain_free(model->wakes);
     lock_table_free(&model->locks);
     free(model);
 }
@@ -340,6 +343,7 @@ void model_event(struct model *model, struct source *source, const union trace_e
         syscalls_add(model, source, &event->syscall);
     lock_table_event(model, model_process_of(model, source), event);
     lock_chain_event(model->chain, model_process_of(model, source), event);
+    wake_chain_event(model->wakes, model->wait);
 }
 
 /* The start of the second thread that runs Python. */
@@ -375,4 +379,5 @@ void model_finish(struct model *model)
         wait_classify(&model->waits.rows[i], model->symbols);
     lock_table_finish(model);
     lock_chain_finish(model->chain);
+    wake_chain_finish(model->wakes);
 }
