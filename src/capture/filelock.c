@@ -2,11 +2,15 @@
 #include "capture/filelock.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 
+#include "base/sys.h"
 #include "capture/fdtable.h"
+#include "capture/fileholder.h"
 
 #define FILES 1024u
 #define UNLOCKS 0x7fffu
+#define HOLDERS_NS 1000000000u /* at most so often the kernel's list of locks is read */
 
 /* What stands for an address: not one of user space, and within the 48 bits that lock.c keeps of it. */
 #define FILE_LOCK (UINT64_C(1) << 47)
@@ -39,6 +43,30 @@ void filelock_wait_begin(struct lock_wait *w, int fd, bool shared)
     uint32_t endpoint = recorder_on() ? fd_endpoint(fd, true) : 0;
     lock_wait_begin(w, (const void *)filelock_of(endpoint), LOCK_KIND_FILE, shared ? HELD_SHARED : 0, 0);
     w->fd = fd;
+}
+
+void filelock_wait_range(struct lock_wait *w, const struct flock *range, off_t size)
+{
+    struct flock question = {.l_type = F_WRLCK, .l_whence = SEEK_CUR, .l_len = size};
+    if (range)
+        question = *range;
+    question.l_pid = 0;
+    if (w->begin_ns && SYS_CALL(SYS_fcntl, w->fd, F_GETLK, &question, 0, 0, 0) == 0 && question.l_type != F_UNLCK &&
+        question.l_pid > 0) /* -1: it belongs to an open file, not to a process */
+        lock_wait_owner(w, (uint32_t)question.l_pid);
+}
+
+void filelock_wait_whole(struct lock_wait *w)
+{
+    static uint64_t asked_ns;
+    uint64_t last = load_relaxed(&asked_ns);
+    struct stat file;
+    if (!w->begin_ns || w->begin_ns - last < HOLDERS_NS || !cas_acq_rel(&asked_ns, &last, w->begin_ns) ||
+        SYS_CALL(SYS_fstat, w->fd, &file, 0, 0, 0, 0) != 0)
+        return;
+    uint32_t holder = fileholder_find(file.st_dev, file.st_ino);
+    if (holder != recorder.pid) /* which thread of this one is not known */
+        lock_wait_owner(w, holder);
 }
 
 void filelock_wait_end(struct lock_wait *w, enum call_number call, int result, uintptr_t pc)

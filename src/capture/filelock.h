@@ -11,6 +11,7 @@
 #ifndef CPROBE_CAPTURE_FILELOCK_H
 #define CPROBE_CAPTURE_FILELOCK_H
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,6 +19,12 @@
 
 /* `fd` is to be locked, which may take as long as it likes. shared: for reading. */
 void filelock_wait_begin(struct lock_wait *w, int fd, bool shared);
+/* It has to be waited for. Finds out which process has it, which its kind of lock tells: by range (fcntl; NULL: lockf,
+   of `size` bytes from where the file stands), by file (flock; at most once a second). Lock-free like all else, but
+   system calls. */
+void filelock_wait_range(struct lock_wait *w, const struct flock *range, off_t size);
+void filelock_wait_whole(struct lock_wait *w);
+
 /* It was, or not: result -1, errno. pc: return address of the hook. */
 void filelock_wait_end(struct lock_wait *w, enum call_number call, int result, uintptr_t pc);
 

@@ -9,9 +9,11 @@
 #include "capture/hook.h"
 
 #include "capture/condition.h"
+#include "capture/gil.h"
 #include "capture/lock.h"
 #include "capture/locks.h"
 #include "capture/python.h"
+#include "capture/wakeup.h"
 
 #define WAITERS_SHIFT 3 /* of __wrefs, nptl/pthread_cond_wait.c */
 
@@ -39,10 +41,13 @@ static void released_begin(struct released *r, pthread_mutex_t *mutex)
 }
 
 /* The mutex is held again. After a cancellation it is, too, but nobody is told. */
-static void released_end(struct released *r)
+static void released_end(struct released *r, uint64_t begin_ns)
 {
-    if (r->held && recorder_on())
-        lockset_enter(&lockset_self, (uintptr_t)r->mutex, r->pc, LOCK_KIND_MUTEX, r->flags, 0);
+    if (!r->held || !recorder_on())
+        return;
+    lockset_enter(&lockset_self, (uintptr_t)r->mutex, r->pc, LOCK_KIND_MUTEX, r->flags, 0);
+    if (begin_ns)
+        lockset_marked(&lockset_self, begin_ns);
 }
 
 static unsigned condition_kind(const void *condition)
@@ -55,9 +60,11 @@ static unsigned condition_kind(const void *condition)
     struct released released;                                                                  \
     released_begin(&released, mutex);                                                          \
     lock_wait_begin(&wait, condition, condition_kind(condition), (timed) ? HELD_TIMED : 0, 0); \
+    if (!(timed))                                                                              \
+        wakeup_wait(condition, wait.id, wait.begin_ns);                                        \
     int error = (expression);                                                                  \
     lock_wait_end(&wait, CALL_##call, error, RETURN_ADDRESS);                                  \
-    released_end(&released);                                                                   \
+    released_end(&released, wait.begin_ns);                                                    \
     return error
 
 __asm__(".symver hook_cond_wait, pthread_cond_wait@@GLIBC_2.3.2");
@@ -99,19 +106,45 @@ EXPORT int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mu
               REAL(pthread_cond_clockwait)(condition, mutex, clock, until));
 }
 
-/* The interpreter lock is given away: before the waiter has it, while this thread's Python frames are still there. */
-static ALWAYS_INLINE void signal_begin(const pthread_cond_t *condition)
+/* The interpreter lock is given away: before the waiter has it, while this thread's Python frames are still there.
+   Else: is there anybody who could be told? */
+static ALWAYS_INLINE void signal_begin(const pthread_cond_t *condition, uintptr_t pc)
 {
-    if (unlikely(load_relaxed(&condition->__data.__wrefs) >> WAITERS_SHIFT) && python_owns((uintptr_t)condition))
+    if (unlikely(!recorder_on()))
+        return;
+    if (unlikely(gil_wanted()))
+        gil_signalled(condition);
+    if (!(load_relaxed(&condition->__data.__wrefs) >> WAITERS_SHIFT))
+        wakeup_unattended(condition, pc);
+    else if (unlikely(python_owns((uintptr_t)condition)))
         lock_contended(condition, LOCK_KIND_GIL);
+    else
+        wakeup_settled(condition);
 }
 
 __asm__(".symver hook_cond_signal, pthread_cond_signal@@GLIBC_2.3.2");
 EXPORT int hook_cond_signal(pthread_cond_t *condition);
 int hook_cond_signal(pthread_cond_t *condition)
 {
-    signal_begin(condition);
+    signal_begin(condition, RETURN_ADDRESS);
     return REAL(pthread_cond_signal)(condition);
+}
+
+__asm__(".symver hook_cond_broadcast, pthread_cond_broadcast@@GLIBC_2.3.2");
+EXPORT int hook_cond_broadcast(pthread_cond_t *condition);
+int hook_cond_broadcast(pthread_cond_t *condition)
+{
+    signal_begin(condition, RETURN_ADDRESS);
+    return REAL(pthread_cond_broadcast)(condition);
+}
+
+/* Memory may be used for another one. */
+__asm__(".symver hook_cond_init, pthread_cond_init@@GLIBC_2.3.2");
+EXPORT int hook_cond_init(pthread_cond_t *condition, const pthread_condattr_t *attributes);
+int hook_cond_init(pthread_cond_t *condition, const pthread_condattr_t *attributes)
+{
+    wakeup_settled(condition);
+    return REAL(pthread_cond_init)(condition, attributes);
 }
 
 __asm__(".symver hook_cond_signal_old, pthread_cond_signal@GLIBC_2.2.5");
@@ -139,6 +172,24 @@ EXPORT int cnd_wait(cnd_t *cnd, mtx_t *mtx)
     pthread_mutex_t *mutex = (pthread_mutex_t *)mtx;
     condition_waited((const pthread_cond_t *)cnd, mutex);
     COND_WAIT(cnd_wait, cnd, mutex, false, REAL(cnd_wait)(cnd, mtx));
+}
+
+EXPORT int cnd_signal(cnd_t *cnd)
+{
+    signal_begin((const pthread_cond_t *)cnd, RETURN_ADDRESS);
+    return REAL(cnd_signal)(cnd);
+}
+
+EXPORT int cnd_broadcast(cnd_t *cnd)
+{
+    signal_begin((const pthread_cond_t *)cnd, RETURN_ADDRESS);
+    return REAL(cnd_broadcast)(cnd);
+}
+
+EXPORT int cnd_init(cnd_t *cnd)
+{
+    wakeup_settled(cnd);
+    return REAL(cnd_init)(cnd);
 }
 
 EXPORT int cnd_timedwait(cnd_t *cnd, mtx_t *mtx, const struct timespec *until)

@@ -96,6 +96,22 @@ static void control_done(int fd, int command, void *argument, int result, uintpt
         filelock_taken(fd, control_shares(argument), pc);
 }
 
+/* Tries first: who has it can only be asked while it is taken. The command that waits is a cancellation point even
+   where it does not. */
+static int control_lock(int (*control)(int, int, ...), int fd, int command, struct flock *range, struct lock_wait *w)
+{
+    int saved = errno;
+    if (w->begin_ns) {
+        REAL(pthread_testcancel)();
+        if (control(fd, command == F_SETLKW ? F_SETLK : F_OFD_SETLK, range) == 0)
+            return 0;
+        if (errno == EAGAIN || errno == EACCES)
+            filelock_wait_range(w, range, 0);
+        errno = saved;
+    }
+    return control(fd, command, range);
+}
+
 #define FCNTL(name)                                                                   \
     va_list list;                                                                     \
     va_start(list, command);                                                          \
@@ -104,7 +120,7 @@ static void control_done(int fd, int command, void *argument, int result, uintpt
     if (unlikely(control_waits(command) && argument && !control_unlocks(argument))) { \
         struct lock_wait wait;                                                        \
         filelock_wait_begin(&wait, fd, control_shares(argument));                     \
-        int locked = REAL(name)(fd, command, argument);                               \
+        int locked = control_lock(REAL(name), fd, command, argument, &wait);          \
         filelock_wait_end(&wait, CALL_fcntl, locked, RETURN_ADDRESS);                 \
         return locked;                                                                \
     }                                                                                 \

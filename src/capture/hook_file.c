@@ -174,7 +174,13 @@ EXPORT int flock(int fd, int operation)
     }
     struct lock_wait wait;
     filelock_wait_begin(&wait, fd, operation & LOCK_SH);
-    int result = REAL(flock)(fd, operation);
+    int saved = errno, result = wait.begin_ns ? REAL(flock)(fd, operation | LOCK_NB) : -1;
+    if (result < 0) { /* who has it can only be asked while it is taken */
+        if (wait.begin_ns && errno == EWOULDBLOCK)
+            filelock_wait_whole(&wait);
+        errno = saved;
+        result = REAL(flock)(fd, operation);
+    }
     filelock_wait_end(&wait, CALL_flock, result, RETURN_ADDRESS);
     return result;
 }
@@ -183,7 +189,17 @@ EXPORT int flock(int fd, int operation)
     struct lock_wait wait;                                            \
     if (command == F_LOCK)                                            \
         filelock_wait_begin(&wait, fd, false);                        \
-    int result = REAL(name)(fd, command, size);                       \
+    int saved = errno, result = -1;                                   \
+    if (command == F_LOCK && wait.begin_ns) {                         \
+        REAL(pthread_testcancel)();                                   \
+        result = REAL(name)(fd, F_TLOCK, size);                       \
+        if (result < 0 && (errno == EAGAIN || errno == EACCES))       \
+            filelock_wait_range(&wait, NULL, size);                   \
+    }                                                                 \
+    if (result < 0) {                                                 \
+        errno = saved;                                                \
+        result = REAL(name)(fd, command, size);                       \
+    }                                                                 \
     if (command == F_LOCK)                                            \
         filelock_wait_end(&wait, CALL_lockf, result, RETURN_ADDRESS); \
     else if (result == 0 && command == F_TLOCK)                       \

@@ -2,7 +2,7 @@
 /*
  * Mutexes, POSIX and C11 (which are the same thing in glibc). What can be had at once is taken by the try function,
  * which behaves alike for every kind of mutex (recursive, error checking, robust, priority inheriting): only what was
- * found taken is timed.
+ * found taken is timed. For mutexes of the ordinary type that is mutex.h.
  *
  * Kind, owner and whether others wait are read from glibc's own struct (struct_mutex.h, nptl/lowlevellock.h).
  */
@@ -12,6 +12,7 @@
 
 #include "capture/lock.h"
 #include "capture/locks.h"
+#include "capture/mutex.h"
 
 #define KIND_TYPE 3      /* PTHREAD_MUTEX_NORMAL, … */
 #define KIND_ROBUST 0x10 /* nptl/pthreadP.h */
@@ -50,7 +51,7 @@ static void self_check(const pthread_mutex_t *mutex)
 {
     int type = mutex->__data.__kind & KIND_TYPE;
     if (type != PTHREAD_MUTEX_RECURSIVE && type != PTHREAD_MUTEX_ERRORCHECK && mutex_owner(mutex) &&
-        mutex_owner(mutex) == (uint32_t)sys_gettid())
+        mutex_owner(mutex) == (lockset_self.owner ? lockset_self.owner : (uint32_t)sys_gettid()))
         lock_misused(MISUSE_SELF_DEADLOCK, mutex, LOCK_KIND_MUTEX, mutex_owner(mutex), 0);
 }
 
@@ -84,12 +85,30 @@ static ALWAYS_INLINE int mutex_try(pthread_mutex_t *mutex)
     return REAL(pthread_mutex_trylock)(mutex);
 }
 
+/* All but the commonest case of pthread_mutex_lock. taken: by mutex_take, which leaves the list to be filled in. */
+static NOINLINE int mutex_lock_other(pthread_mutex_t *mutex, uintptr_t pc, bool taken)
+{
+    struct lockset *s = &lockset_self;
+    bool tried = s->owner && recorder_on_plainly() && mutex->__data.__kind == PTHREAD_MUTEX_TIMED_NP;
+    if (unlikely(!s->known) && recorder_on() && !thread_self.in_vfork) {
+        s->owner = mutex_self();
+        s->known = true;
+    }
+    int error = taken ? 0 : tried ? EBUSY : mutex_try(mutex);
+    if (unlikely(error))
+        return mutex_wait(mutex, error, pc);
+    mutex_taken(mutex, pc, 0);
+    return 0;
+}
+
 EXPORT int pthread_mutex_lock(pthread_mutex_t *mutex)
 {
-    int error = mutex_try(mutex);
-    if (unlikely(error))
-        return mutex_wait(mutex, error, RETURN_ADDRESS);
-    mutex_taken(mutex, RETURN_ADDRESS, 0);
+    struct lockset *s = lockset_here();
+    bool first = lockset_may_enter_first(s);
+    bool taken = likely(recorder_on_plainly()) && mutex_take(mutex, s->owner);
+    if (unlikely(!taken || !first))
+        return mutex_lock_other(mutex, RETURN_ADDRESS, taken);
+    lockset_enter_first(s, (uintptr_t)mutex, RETURN_ADDRESS, LOCK_KIND_MUTEX);
     return 0;
 }
 
@@ -132,8 +151,12 @@ static NOINLINE int mutex_unlock_nested(pthread_mutex_t *mutex)
     return error;
 }
 
-static ALWAYS_INLINE int mutex_unlock(pthread_mutex_t *mutex)
+static NOINLINE int mutex_unlock_other(pthread_mutex_t *mutex, bool left)
 {
+    if (left) {
+        lockset_pop(mutex);
+        return 0;
+    }
     bool contended = mutex_contended(mutex);
     uint32_t owner = mutex_owner(mutex);
     if (unlikely((mutex->__data.__kind & KIND_TYPE) == PTHREAD_MUTEX_RECURSIVE) && mutex->__data.__count > 1)
@@ -149,7 +172,13 @@ static ALWAYS_INLINE int mutex_unlock(pthread_mutex_t *mutex)
 
 EXPORT int pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
-    return mutex_unlock(mutex);
+    struct lockset *s = lockset_here();
+    bool first = lockset_may_leave_first(s, (uintptr_t)mutex);
+    bool left = mutex_leave(mutex, s->owner);
+    if (unlikely(!left || !first))
+        return mutex_unlock_other(mutex, left);
+    lockset_leave_first(s);
+    return 0;
 }
 
 EXPORT int pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes)

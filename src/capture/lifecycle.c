@@ -9,6 +9,7 @@
 #include "capture/conversation.h"
 #include "capture/fdtable.h"
 #include "capture/modules.h"
+#include "capture/mutex.h"
 #include "capture/put.h"
 #include "capture/real.h"
 #include "capture/recorder.h"
@@ -37,6 +38,7 @@ __attribute__((constructor(101))) static void start(void)
     if (getauxval(AT_SECURE)) /* set-uid: not ours to look into */
         return;
     clock_init();
+    mutex_init();
     terminal_init();
     settings_read(&recorder.settings, environ, terminal_complain);
     recorder.root = recorder.settings.root == 0 || recorder.settings.root == (uint32_t)sys_getpid();

@@ -4,24 +4,16 @@
 #include <errno.h>
 #include <string.h>
 
+#include "capture/gil.h"
 #include "capture/locks.h"
 #include "capture/sampler.h"
 #include "capture/slots.h"
 #include "capture/stack.h"
+#include "capture/wakeup.h"
 
 #define TIMED_PER_SECOND 1000u /* acquisitions of one thread that are timed at random, about */
 #define PERIOD_MIN 4u          /* log2 */
 #define PERIOD_MAX 20u
-
-static bool enter(struct thread *t, uint64_t now)
-{
-    if (!recorder_on() || t->in_vfork || !thread_enter(t, FRAME_ADDRESS))
-        return false;
-    if (t->slot || thread_prepare(t, now))
-        return true;
-    thread_leave(t);
-    return false;
-}
 
 /* ---- locks that are waited for ---- */
 
@@ -34,7 +26,7 @@ struct queue {
     uint64_t since_ns;    /* since when its waiters wait for the same owner, about; 0: nobody does */
     uint32_t owner;       /* thread that last left it, and where it then was: written by the owner, read by waiters */
     uint32_t owner_stack; /* 0: not known. Stored after `owner` */
-};
+} __attribute__((aligned(64))); /* what goes from one to the other is one cache line, and nobody else's */
 static struct queue queues[QUEUES];
 
 static struct queue *queue_of(uintptr_t lock)
@@ -82,7 +74,7 @@ void lock_timed(struct held *h)
     struct thread *t = &thread_self;
     unsigned period = s->period ? s->period : PERIOD_MIN;
     if (s->period) {
-        h->since_ns = now;
+        h->since_ns = h->since_ns ? h->since_ns : now;
         h->weight = 1u << period;
     }
     if (now - s->last_ns < 1000000000u / TIMED_PER_SECOND)
@@ -93,7 +85,9 @@ void lock_timed(struct held *h)
         t->random = (now ^ (uintptr_t)t) | 1;
     s->last_ns = now;
     s->period = (uint16_t)period;
+    s->drawn -= (uint32_t)s->ticks;
     s->ticks = (int32_t)(t->random % ((2u << period) - 1)); /* mean (1 << period) - 1 */
+    s->drawn += (uint32_t)s->ticks;
     t->random ^= t->random << 13;
     t->random ^= t->random >> 7;
     t->random ^= t->random << 17;
@@ -129,8 +123,10 @@ static void hold_count(struct thread *t, uint32_t lock, uint64_t begin_ns, uint6
 void lock_left(const struct held *h)
 {
     struct thread *t = &thread_self;
-    uint64_t now = clock_now();
-    if (!h->weight || !enter(t, now))
+    if (lockset_self.late.begin_ns)
+        lock_late();
+    uint64_t now = h->weight ? clock_now() : 0;
+    if (!h->weight || !lock_enter(t, now))
         return;
     uint64_t duration = now - h->since_ns;
     uint32_t id = locks_number(h->lock, h->kind);
@@ -155,15 +151,16 @@ static bool kind_held(unsigned kind)
 #define WANTED_NS 200000u /* at most so often a stack is taken before a wait */
 
 /* Says in the thread's slot what is waited for: a thread that never returns cannot say it later. */
-static void want(struct thread *t, struct lock_wait *w)
+static void want(struct thread *t, struct lock_wait *w, uintptr_t gil)
 {
     struct trace_thread_slot *slot = t->slot->data;
     bool soon = w->begin_ns - t->wanted_ns < WANTED_NS;
     slot->wanted_lock = w->id;
     slot->wanted_stack = soon ? 0 : stack_capture(t);
     t->wanted_ns = soon ? t->wanted_ns : w->begin_ns;
-    slot->wanted_locks = locks_set();
+    slot->wanted_locks = locks_set(gil ? locks_number(gil, LOCK_KIND_GIL) : 0);
     slot->wanted_owner = w->owner;
+    slot->wanted_signal_ns = 0;
     store_release(&slot->wanted_since_ns, w->begin_ns);
 }
 
@@ -190,41 +187,84 @@ void lock_wait_begin(struct lock_wait *w, const void *lock, unsigned kind, unsig
                             .fd = -1,
                             .kind = (uint8_t)kind,
                             .flags = (uint8_t)flags};
-    if (!w->begin_ns || !enter(t, w->begin_ns))
+    if (!w->begin_ns || !lock_enter(t, w->begin_ns))
         return;
-    w->id = locks_number(w->lock, kind);
+    w->id = locks_number_here(w->lock, kind);
     if (unlikely(s->waiting)) /* a wait that was left by a jump */
         wait_leave(w->begin_ns, &previous);
     if (queue_join(w->lock, w->begin_ns))
         s->waiting = w->lock;
-    if (s->depth)
-        want(t, w);
+    uintptr_t gil = kind_held(kind) ? gil_held(0) : 0;
+    if (s->depth || gil)
+        want(t, w, gil);
     thread_leave(t);
-    if (s->depth && kind_held(kind))
-        lockset_request(s, w->lock, kind, flags);
+    if (kind_held(kind))
+        lockset_request(s, w->lock, 0, kind, flags);
     errno = saved;
 }
 
+void lock_wait_owner(struct lock_wait *w, uint32_t owner)
+{
+    const struct thread *t = &thread_self;
+    w->owner = owner;
+    if (t->slot && t->slot->data->wanted_since_ns == w->begin_ns)
+        store_relaxed(&t->slot->data->wanted_owner, owner);
+}
+
+void lock_late(void)
+{
+    struct lock_late late = lockset_self.late;
+    lockset_self.late.begin_ns = 0;
+    if (late.begin_ns && recorder_on())
+        wait_end_drawn(&(struct wait){.begin_ns = late.begin_ns,
+                                      .end_ns = late.end_ns,
+                                      .endpoint = late.endpoint,
+                                      .fd = -1,
+                                      .call = late.call},
+                       false);
+}
+
+static void wait_later(const struct wait *w)
+{
+    struct lockset *s = &lockset_self;
+    if (s->late.begin_ns)
+        lock_late();
+    s->late = (struct lock_late){w->begin_ns, w->end_ns, w->endpoint, w->call};
+}
+
+/* Whether a wait that ended with success leaves its lock in the list. */
+static bool wait_holds(const struct lock_wait *w)
+{
+    return kind_held(w->kind) && recorder_on() &&
+           !(w->kind == LOCK_KIND_SEMAPHORE && locks_signals((const void *)w->lock));
+}
+
+/* From here until the lock is left others wait for this thread: a wait that is not to be sampled is counted then. */
 void lock_wait_end(struct lock_wait *w, enum call_number call, int error, uintptr_t pc)
 {
     int saved = errno;
-    bool taken = error == 0 || error == EOWNERDEAD;
+    bool taken = error == 0 || error == EOWNERDEAD, holds = taken && wait_holds(w);
     uint64_t now = w->begin_ns ? clock_now() : 0;
     uint32_t owner = w->owner, owner_stack = wait_leave(now, &owner);
-    if (w->begin_ns)
-        wait_end(&(struct wait){.begin_ns = w->begin_ns,
-                                .end_ns = now,
-                                .endpoint = w->id,
-                                .fd = w->fd,
-                                .result = error,
-                                .call = (uint16_t)call,
-                                .flags = (uint16_t)(!taken ? WAIT_FAILED : 0),
-                                .error = (uint16_t)(taken ? 0 : error),
-                                .owner = owner,
-                                .owner_stack = owner_stack});
-    if (taken && kind_held(w->kind) && recorder_on() &&
-        !(w->kind == LOCK_KIND_SEMAPHORE && locks_signals((const void *)w->lock)))
-        lockset_enter(&lockset_self, w->lock, pc, w->kind, w->flags, 0);
+    bool late = holds && now && w->fd < 0 && !wait_chosen(now > w->begin_ns ? now - w->begin_ns : 0);
+    struct wait wait = {.begin_ns = w->begin_ns,
+                        .end_ns = now,
+                        .endpoint = w->id,
+                        .fd = w->fd,
+                        .result = error,
+                        .call = (uint16_t)call,
+                        .flags = (uint16_t)(!taken ? WAIT_FAILED : 0),
+                        .error = (uint16_t)(taken ? 0 : error),
+                        .owner = owner,
+                        .owner_stack = owner_stack};
+    if (late)
+        wait_later(&wait);
+    else if (now && holds && w->fd < 0)
+        wait_end_drawn(&wait, true);
+    else if (now)
+        wait_end(&wait);
+    if (holds)
+        lockset_enter(&lockset_self, w->lock, pc, w->kind, w->flags, late ? now : 0);
     else if (unlikely(error))
         lock_refused((const void *)w->lock, w->kind, error);
     errno = saved;
@@ -242,7 +282,7 @@ void lock_contended(const void *lock, unsigned kind)
     uint64_t now = clock_now(), since = load_relaxed(&q->since_ns);
     uint64_t waited = since && now > since ? now - since : 0;
     store_relaxed(&q->since_ns, now);
-    if (!waited || !enter(t, now))
+    if (!waited || !lock_enter(t, now))
         return;
     bool chosen = waited >= recorder.settings.sample_ns;
     if (!chosen) {
@@ -271,71 +311,6 @@ void lock_contended(const void *lock, unsigned kind)
     errno = saved;
 }
 
-/* ---- orders ---- */
-
-#define ORDERS 16384u
-#define PROBES 32u
-static uint64_t orders[ORDERS]; /* from << 32 | to << 3 | alone << 2 | both shared flags, of those written */
-
-static bool order_new(uint64_t key)
-{
-    uint32_t at = (uint32_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 40) % ORDERS;
-    for (uint32_t i = 0; i < PROBES; i++, at = (at + 1) % ORDERS) {
-        uint64_t found = load_acquire(&orders[at]);
-        if (!found && cas_acq_rel(&orders[at], &found, key))
-            return true;
-        if (found == key)
-            return false;
-    }
-    return false;
-}
-
-static void order_write(struct thread *t, const struct held *from, uint32_t from_id, uint32_t to_id, unsigned flags,
-                        uint32_t stack, uint32_t set)
-{
-    struct event_order *e = (void *)writer_log_reserve(&recorder.writer, sizeof(*e), 0);
-    if (!e)
-        return;
-    e->header.time_ns = clock_now();
-    e->place = from->pc;
-    e->from = from_id;
-    e->to = to_id;
-    e->stack = stack;
-    e->tid = t->tid;
-    e->locks = set;
-    e->flags =
-        (uint16_t)((from->flags & HELD_SHARED ? ORDER_FROM_SHARED : 0) |
-                   (from->flags & HELD_TRIED ? ORDER_FROM_TRIED : 0) | (flags & HELD_SHARED ? ORDER_TO_SHARED : 0) |
-                   (flags & HELD_TIMED ? ORDER_TIMED : 0) | (__libc_single_threaded ? ORDER_ALONE : 0));
-    e->reserved = 0;
-    writer_log_commit(&e->header, EVENT_ORDER);
-}
-
-void lock_ordered(uintptr_t lock, unsigned kind, unsigned flags)
-{
-    const struct lockset *s = &lockset_self;
-    struct thread *t = &thread_self;
-    int saved = errno;
-    if (!enter(t, clock_now()))
-        return;
-    uint32_t to = locks_number(lock, kind), stack = 0, set = 0;
-    for (uint32_t i = 0; i < s->depth && to != ENDPOINT_OVERFLOW; i++) {
-        const struct held *h = &s->held[i];
-        if (h->lock == lock || !locks_held(h))
-            continue;
-        uint32_t from = locks_number(h->lock, h->kind);
-        uint64_t key = (uint64_t)from << 32 | to << 3 | (__libc_single_threaded ? 4 : 0) |
-                       (h->flags & HELD_SHARED) << 1 | (flags & HELD_SHARED);
-        if (from == ENDPOINT_OVERFLOW || !order_new(key))
-            continue;
-        stack = stack ? stack : stack_capture(t);
-        set = set ? set : locks_set();
-        order_write(t, h, from, to, flags, stack, set);
-    }
-    thread_leave(t);
-    errno = saved;
-}
-
 /* ---- misuse ---- */
 
 #define MISUSES 256u
@@ -346,7 +321,7 @@ void lock_misused(enum misuse misuse, const void *lock, unsigned kind, uint32_t 
     struct thread *t = &thread_self;
     int saved = errno;
     uint64_t now = clock_now();
-    if (!enter(t, now))
+    if (!lock_enter(t, now))
         return;
     uint32_t id = locks_number((uintptr_t)lock, kind);
     uint64_t key = (uint64_t)id << 8 | misuse, found = 0;
@@ -398,23 +373,28 @@ void lock_thread_ended(void)
 {
     struct lockset *s = &lockset_self;
     uint32_t owner;
+    if (s->late.begin_ns)
+        lock_late();
     wait_leave(clock_now(), &owner); /* it was cancelled in a wait, perhaps */
     for (uint32_t i = 0; i < s->depth; i++)
         if (s->held[i].lock && s->held[i].kind != LOCK_KIND_SEMAPHORE && s->held[i].kind != LOCK_KIND_FILE &&
             !(s->held[i].flags & HELD_ROBUST))
             lock_misused(MISUSE_EXIT_HELD, (const void *)s->held[i].lock, s->held[i].kind, 0, 0);
+    memset(s->held, 0, s->depth * sizeof(s->held[0]));
     s->depth = 0;
-    s->hash = 0;
 }
 
 void lock_forked(void)
 {
     forked = true;
     memset(queues, 0, sizeof(queues));
-    memset(orders, 0, sizeof(orders));
+    lock_orders_forked();
+    wakeup_forked();
     memset(misuses, 0, sizeof(misuses));
-    memset(lockset_orders, 0, sizeof(lockset_orders));
     lockset_self.waiting = 0;
+    lockset_self.owner = 0;
+    lockset_self.late.begin_ns = 0;
+    lockset_self.known = false;
     for (uint32_t i = lockset_self.depth; i > 0; i--) /* those on files are the parent's, or shared with it */
         if (lockset_self.held[i - 1].kind == LOCK_KIND_FILE)
             lockset_drop((const void *)lockset_self.held[i - 1].lock);

@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "capture/lockset.h"
+#include "capture/thread.h"
 #include "capture/wait.h"
 
 struct lock_wait {
@@ -39,6 +40,9 @@ struct lock_wait {
 /* `lock` could not be had at once and is waited for from now on. owner: thread id as the lock itself has it, 0 unknown.
  */
 void lock_wait_begin(struct lock_wait *w, const void *lock, unsigned kind, unsigned flags, uint32_t owner);
+
+/* Who has the lock, found out after the wait began; 0: that was not. */
+void lock_wait_owner(struct lock_wait *w, uint32_t owner);
 
 /* The wait is over. error 0 or EOWNERDEAD: the lock was taken (pushed unless the kind is never held). Keeps errno. */
 void lock_wait_end(struct lock_wait *w, enum call_number call, int error, uintptr_t pc);
@@ -69,10 +73,22 @@ COLD void lock_refused(const void *lock, unsigned kind, int error);
 /* Whether a lock that names `owner` is certainly another thread's. */
 COLD bool lock_owned_elsewhere(uint32_t owner);
 
+/* Enters the recorder on a thread that has, or gets, a slot. False: nothing may be written. */
+static inline bool lock_enter(struct thread *t, uint64_t now_ns)
+{
+    if (!recorder_on() || t->in_vfork || !thread_enter(t, FRAME_ADDRESS))
+        return false;
+    if (t->slot || thread_prepare(t, now_ns))
+        return true;
+    thread_leave(t);
+    return false;
+}
+
 /* The thread ends. */
 void lock_thread_ended(void);
 
 /* In the child after fork. */
 void lock_forked(void);
+void lock_orders_forked(void);
 
 #endif

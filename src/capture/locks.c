@@ -7,6 +7,7 @@
 #include "capture/filelock.h"
 #include "capture/lockset.h"
 #include "capture/modules.h"
+#include "capture/shared.h"
 #include "capture/stack.h"
 #include "capture/thread.h"
 
@@ -31,7 +32,8 @@ struct number {
     uintptr_t lock;      /* 0: free. Never given to another address */
     uint32_t id;         /* 0: not (or no longer) known */
     uint16_t generation; /* locks that stood here before */
-    uint16_t kind;
+    uint8_t kind;
+    uint8_t looked; /* whether it is shared was found out */
 };
 static struct number numbers[NUMBERS];
 
@@ -84,21 +86,55 @@ static struct number *number_find(uintptr_t lock, bool enter)
     return NULL;
 }
 
-uint32_t locks_number(uintptr_t lock, unsigned kind)
+static uint32_t number_of(struct number *n, uintptr_t lock, unsigned kind)
 {
-    struct number *n = kind == LOCK_KIND_FILE ? NULL : number_find(lock, true);
-    if (kind == LOCK_KIND_FILE)
-        return filelock_number(lock);
-    if (!n)
-        return ENDPOINT_OVERFLOW;
     uint32_t id = load_acquire(&n->id);
     if (likely(id && n->kind == kind))
         return id;
     modules_find(lock); /* a variable of that module, perhaps */
     id = endpoint_intern(ENDPOINT_LOCK, n->generation, kind_names[kind], strlen(kind_names[kind]), lock);
-    n->kind = (uint16_t)kind;
+    n->kind = (uint8_t)kind;
     if (exchange_acq_rel(&n->id, id) != id && id != ENDPOINT_OVERFLOW)
         write_lock(id, lock);
+    return id;
+}
+
+uint32_t locks_number(uintptr_t lock, unsigned kind)
+{
+    if (kind == LOCK_KIND_FILE)
+        return filelock_number(lock);
+    struct number *n = number_find(lock, true);
+    return n ? number_of(n, lock, kind) : ENDPOINT_OVERFLOW;
+}
+
+static void write_shared(uint32_t id, uintptr_t lock)
+{
+    struct shared_place place;
+    if (!shared_find(lock, &place))
+        return;
+    struct event_shared *e = (void *)writer_log_reserve(&recorder.writer, sizeof(*e), 0);
+    if (!e)
+        return;
+    e->header.time_ns = clock_now();
+    e->device = place.device;
+    e->inode = place.inode;
+    e->offset = place.offset;
+    e->id = id;
+    e->reserved = 0;
+    writer_log_commit(&e->header, EVENT_SHARED);
+}
+
+uint32_t locks_number_here(uintptr_t lock, unsigned kind)
+{
+    struct number *n = kind == LOCK_KIND_FILE ? NULL : number_find(lock, true);
+    if (!n)
+        return locks_number(lock, kind);
+    uint32_t id = number_of(n, lock, kind);
+    if (unlikely(!n->looked)) {
+        n->looked = 1;
+        if (id != ENDPOINT_OVERFLOW && shared_kind(lock, kind))
+            write_shared(id, lock);
+    }
     return id;
 }
 
@@ -108,6 +144,7 @@ static void forget(uintptr_t lock)
     if (!n || !load_relaxed(&n->id))
         return;
     n->generation++;
+    n->looked = 0;
     store_release(&n->id, 0);
     add_relaxed(&lockset_epoch, 1);
 }
@@ -206,13 +243,13 @@ static void write_set(uint32_t id, const uint32_t *locks, const uint64_t *places
     writer_log_commit(&e->header, EVENT_LOCKSET);
 }
 
-uint32_t locks_set(void)
+uint32_t locks_set(uint32_t gil)
 {
     const struct lockset *s = &lockset_self;
-    uint32_t locks[LOCKSET_MAX];
-    uint64_t places[LOCKSET_MAX], h = UINT64_C(0xcbf29ce484222325);
-    uint8_t shared[LOCKSET_MAX];
-    size_t count = 0;
+    uint32_t locks[LOCKSET_MAX + 1] = {gil};
+    uint64_t places[LOCKSET_MAX + 1] = {0}, h = UINT64_C(0xcbf29ce484222325) ^ gil;
+    uint8_t shared[LOCKSET_MAX + 1] = {0};
+    size_t count = gil != 0;
     for (uint32_t i = 0; i < s->depth; i++) {
         const struct held *held = &s->held[i];
         if (!locks_held(held))

@@ -19,6 +19,9 @@
 /* The number of the lock at this address; ENDPOINT_OVERFLOW where there is no room. */
 uint32_t locks_number(uintptr_t lock, unsigned kind);
 
+/* The same for a lock that is there: it is asked for, or held. Writes, once, which lock of other processes it is. */
+uint32_t locks_number_here(uintptr_t lock, unsigned kind);
+
 /* A lock was initialised at this address, by a call that returns to `pc`. Anything known of an earlier one is void. */
 void locks_born(const void *lock, uintptr_t pc);
 /* Whether a lock was initialised at this address and not destroyed since, as far as is remembered. */
@@ -36,7 +39,8 @@ void locks_signal_not(const void *semaphore);
    a lock on a file that was unlocked since. */
 bool locks_held(const struct held *h);
 
-/* The number of the set of locks that the calling thread holds, 0: none. */
-uint32_t locks_set(void);
+/* The number of the set of locks that the calling thread holds, 0: none. gil: number of the interpreter's lock, if that
+   is to be one of them (first, at no place), else 0. */
+uint32_t locks_set(uint32_t gil);
 
 #endif

@@ -32,20 +32,46 @@ enum held_flags {
 struct held {
     uintptr_t lock;    /* 0: being entered */
     uintptr_t pc;      /* return address of the call that took it */
-    uint64_t since_ns; /* when it was taken; 0: not timed */
-    uint32_t weight;   /* timed at random: acquisitions that it stands for; 0: timed because it was waited for */
-    uint8_t kind;      /* enum lock_kind */
-    uint8_t flags;
-    uint16_t again; /* recursive: how often more */
+    uint64_t since_ns; /* when it was taken; 0: not timed, and in entries that are free */
+    union {
+        struct {
+            uint32_t weight; /* timed at random: acquisitions that it stands for; 0: because it was waited for */
+            uint8_t kind;    /* enum lock_kind */
+            uint8_t flags;
+            uint16_t again; /* recursive: how often more */
+        };
+        uint64_t what; /* these, written at once: HELD_WHAT */
+    };
 };
+#define HELD_WHAT(kind, flags) ((uint64_t)(uint8_t)(kind) << 32 | (uint64_t)(uint8_t)(flags) << 40)
+
+/* A wait for a lock that is only to be counted, which is done when the lock is left: until then every instruction is
+   one that others wait for. */
+struct lock_late {
+    uint64_t begin_ns; /* 0: none */
+    uint64_t end_ns;
+    uint32_t endpoint;
+    uint16_t call;
+};
+
+/* How many acquisitions there had been at a time. */
+struct lockset_mark {
+    uint64_t when_ns; /* 0: none */
+    uint32_t count;
+};
+#define LOCKSET_MARKS 2
 
 struct lockset {
     uint16_t depth;
     uint16_t period;   /* log2 of the mean number of acquisitions from one that is timed to the next; 0: not begun */
     int32_t ticks;     /* acquisitions until the next one that is timed */
-    uint64_t hash;     /* xor of lockset_mix of all held */
+    uint32_t drawn;    /* acquisitions so far + ticks */
     uint64_t last_ns;  /* when an acquisition was last timed */
     uintptr_t waiting; /* lock that it waits for and has joined the queue of (lock.c), 0: none */
+    uint32_t owner;    /* the thread, as mutex_take wants it; 0: not asked for yet, or for nothing */
+    bool known;        /* `owner` was asked for */
+    struct lock_late late;
+    struct lockset_mark marks[LOCKSET_MARKS]; /* latest first */
     struct held held[LOCKSET_MAX];
 };
 
@@ -53,12 +79,39 @@ extern HIDDEN TLS_INITIAL_EXEC struct lockset lockset_self;
 extern HIDDEN uint64_t lockset_orders[LOCKSET_ORDERS];
 extern HIDDEN uint32_t lockset_epoch; /* grows when a lock is destroyed that had a number: orders seen are void */
 
+/* Acquisitions of this thread so far. */
+static inline uint32_t lockset_count(const struct lockset *s)
+{
+    return s->drawn - (uint32_t)s->ticks;
+}
+
+/* So many had there been at `now`. */
+static inline void lockset_marked(struct lockset *s, uint64_t now)
+{
+    s->marks[1] = s->marks[0];
+    s->marks[0] = (struct lockset_mark){now, lockset_count(s)};
+}
+
+/* lockset_self as an address that is computed once. */
+static ALWAYS_INLINE struct lockset *lockset_here(void)
+{
+    struct lockset *s = &lockset_self;
+    __asm__("" : "+r"(s));
+    return s;
+}
+
 /* Times the acquisition that was just entered. */
 COLD void lock_timed(struct held *h);
-/* Whether the order of what is held and `lock` is new is found out, and written. Before the lock is waited for. */
-COLD void lock_ordered(uintptr_t lock, unsigned kind, unsigned flags);
+/* Whether the order of what is held and `lock` is new is found out, and written. Before the lock is waited for. gil:
+   the interpreter's lock, if that is held as well, else 0. */
+COLD void lock_ordered(uintptr_t lock, unsigned kind, unsigned flags, uintptr_t gil);
+/* lockset_request where there is an interpreter; pc: return address of the call, 0: it waits. */
+NOINLINE void lockset_request_python(const struct lockset *s, uintptr_t lock, uintptr_t pc, unsigned kind,
+                                     unsigned flags);
 /* A timed lock was left. */
 COLD void lock_left(const struct held *h);
+/* Counts the wait that is to be counted later. */
+NOINLINE void lock_late(void);
 
 static inline uint64_t lockset_mix(uintptr_t lock)
 {
@@ -74,14 +127,28 @@ static inline void lockset_first_thread(void)
 }
 
 /* `lock` is asked for while others are held: is that order new? */
-static inline void lockset_request(const struct lockset *s, uintptr_t lock, unsigned kind, unsigned flags)
+static inline void lockset_request_with(const struct lockset *s, uintptr_t lock, unsigned kind, unsigned flags,
+                                        uintptr_t gil)
 {
-    uint64_t key = (s->hash + lockset_mix(lock) * 3 + 2 * (uint64_t)load_relaxed(&lockset_epoch)) | 1;
+    uint64_t held = gil ? lockset_mix(gil) : 0;
+    for (uint32_t i = s->depth; i > 0; i--)
+        held ^= lockset_mix(s->held[i - 1].lock);
+    uint64_t key = (held + lockset_mix(lock) * 3 + 2 * (uint64_t)load_relaxed(&lockset_epoch)) | 1;
     uint64_t *seen = &lockset_orders[(key >> 32) % LOCKSET_ORDERS];
     if (unlikely(load_relaxed(seen) != key)) {
         store_relaxed(seen, key);
-        lock_ordered(lock, kind, flags);
+        lock_ordered(lock, kind, flags, gil);
     }
+}
+
+/* `lock` is asked for by a call that returns to `pc`, 0: which is known to wait. */
+static ALWAYS_INLINE void lockset_request(const struct lockset *s, uintptr_t lock, uintptr_t pc, unsigned kind,
+                                          unsigned flags)
+{
+    if (unlikely(recorder_python()))
+        lockset_request_python(s, lock, pc, kind, flags);
+    else if (unlikely(s->depth))
+        lockset_request_with(s, lock, kind, flags, 0);
 }
 
 static ALWAYS_INLINE void lockset_enter(struct lockset *s, uintptr_t lock, uintptr_t pc, unsigned kind, unsigned flags,
@@ -95,15 +162,43 @@ static ALWAYS_INLINE void lockset_enter(struct lockset *s, uintptr_t lock, uintp
     signal_fence();
     h->pc = pc;
     h->since_ns = since_ns;
-    h->weight = 0;
-    h->kind = (uint8_t)kind;
-    h->flags = (uint8_t)flags;
-    h->again = 0;
+    h->what = HELD_WHAT(kind, flags);
     signal_fence();
     h->lock = lock;
-    s->hash ^= lockset_mix(lock);
-    if (unlikely(--s->ticks < 0) && !since_ns)
+    if (unlikely(--s->ticks < 0))
         lock_timed(h);
+}
+
+/* The commonest case, in two halves: what it needs is read before the lock is taken or left, as no read overtakes that.
+   Nothing else is held, and the acquisition is not one that is timed. */
+static ALWAYS_INLINE bool lockset_may_enter_first(const struct lockset *s)
+{
+    return s->depth == 0 && s->ticks > 0;
+}
+
+static ALWAYS_INLINE void lockset_enter_first(struct lockset *s, uintptr_t lock, uintptr_t pc, unsigned kind)
+{
+    struct held *h = &s->held[0];
+    s->depth = 1;
+    signal_fence();
+    h->pc = pc;
+    h->what = HELD_WHAT(kind, 0);
+    signal_fence();
+    h->lock = lock;
+    s->ticks--;
+}
+
+static ALWAYS_INLINE bool lockset_may_leave_first(const struct lockset *s, uintptr_t lock)
+{
+    const struct held *h = &s->held[0];
+    return s->depth == 1 && h->lock == lock && !h->since_ns && !h->again;
+}
+
+static ALWAYS_INLINE void lockset_leave_first(struct lockset *s)
+{
+    s->held[0].lock = 0;
+    signal_fence();
+    s->depth = 0;
 }
 
 /* `lock` was taken without waiting. */
@@ -112,8 +207,8 @@ static ALWAYS_INLINE void lockset_push(const void *lock, uintptr_t pc, unsigned 
     struct lockset *s = &lockset_self;
     if (unlikely(!recorder_on()))
         return;
-    if (unlikely(s->depth) && !(flags & HELD_TRIED))
-        lockset_request(s, (uintptr_t)lock, kind, flags);
+    if (!(flags & HELD_TRIED))
+        lockset_request(s, (uintptr_t)lock, pc, kind, flags);
     lockset_enter(s, (uintptr_t)lock, pc, kind, flags, 0);
 }
 
@@ -147,11 +242,10 @@ static ALWAYS_INLINE bool lockset_pop(const void *lock)
         lockset_remove(s, h);
         return true;
     }
-    uint64_t since_ns = h->since_ns;
-    if (unlikely(since_ns))
+    if (unlikely(h->since_ns))
         lock_left(h);
+    h->since_ns = 0;
     h->lock = 0;
-    s->hash ^= lockset_mix((uintptr_t)lock);
     signal_fence();
     s->depth = (uint16_t)(depth - 1);
     return true;

@@ -122,6 +122,9 @@ static const struct module *module_enter(const struct dl_find_object *found)
     store_release(&m->ready, 1);
     write_event(m, map_path(map));
     python_module_loaded(map, map_path(map));
+    uint32_t open = GATE_OPEN;
+    if (python_active()) /* unless the gate is shut, or shuts just now */
+        cas_acq_rel(&recorder_gate.open, &open, GATE_OPEN | GATE_PYTHON);
     return m;
 }
 

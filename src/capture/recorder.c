@@ -16,6 +16,7 @@
 #include "capture/lock.h"
 #include "capture/operation.h"
 #include "capture/put.h"
+#include "capture/python.h"
 #include "capture/record.h"
 #include "capture/slots.h"
 #include "capture/terminal.h"
@@ -147,7 +148,7 @@ int recorder_start(void)
     recorder.pid = (uint32_t)sys_getpid();
     recorder.started = true;
     sys_madvise(&recorder_gate, sizeof(recorder_gate), MADV_WIPEONFORK);
-    store_release(&recorder_gate.open, 1);
+    store_release(&recorder_gate.open, GATE_OPEN | (python_active() ? GATE_PYTHON : 0));
     return 0;
 }
 
@@ -189,7 +190,7 @@ void recorder_forked(void)
     recorder.pid = (uint32_t)sys_getpid();
     writer_inherit(&recorder.writer, &parent, number_known);
     writer_abandon(&parent);
-    store_release(&recorder_gate.open, 1);
+    store_release(&recorder_gate.open, GATE_OPEN | (python_active() ? GATE_PYTHON : 0));
 }
 
 bool recorder_on_after_fork(void)

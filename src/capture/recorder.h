@@ -34,14 +34,30 @@ extern HIDDEN struct recorder recorder;
  * however it was made: a child can never write into its parent's trace, which it has mapped.
  */
 struct recorder_gate {
-    uint32_t open;
+    uint32_t open; /* enum gate; 0: shut */
     char page[TRACE_PAGE - sizeof(uint32_t)];
 };
 extern HIDDEN struct recorder_gate recorder_gate;
 
+enum gate {
+    GATE_OPEN = 1,
+    GATE_PYTHON = 2, /* and there is an interpreter, whose lock counts */
+};
+
 static inline bool recorder_on(void)
 {
     return load_relaxed(&recorder_gate.open) != 0;
+}
+
+/* Recording, and nothing to be asked of an interpreter. */
+static inline bool recorder_on_plainly(void)
+{
+    return load_relaxed(&recorder_gate.open) == GATE_OPEN;
+}
+
+static inline bool recorder_python(void)
+{
+    return load_relaxed(&recorder_gate.open) & GATE_PYTHON;
 }
 
 /* The gate is shut: is this a forked child that nobody told about? If so it gets its trace now. */

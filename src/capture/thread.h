@@ -60,9 +60,10 @@ struct thread {
     uint64_t blocked_ns;     /* total of all waits, for turns */
     uint64_t waits;
     uint64_t start_ns;
-    uint64_t wanted_ns; /* when the stack of a wait for a lock was last taken at its begin */
-    uint64_t vfork_ns;  /* when the vfork under way began */
-    uint64_t cpu_at_ns; /* when slot->cpu_last was taken */
+    uint64_t signalled_ns; /* when the stack of a signal that nobody waited for was last taken */
+    uint64_t wanted_ns;    /* when the stack of a wait for a lock was last taken at its begin */
+    uint64_t vfork_ns;     /* when the vfork under way began */
+    uint64_t cpu_at_ns;    /* when slot->cpu_last was taken */
     struct unwind_bounds stack;
     struct scratch *scratch; /* stack.h */
     struct turn turns[TRACE_SITES];

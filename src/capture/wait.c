@@ -192,7 +192,7 @@ static void sample_context(struct thread *t, const struct wait *w)
     uint32_t conversation = e ? load_relaxed(&e->conversation) : 0;
     struct context context = {
         .operation = conversation ? conversation_operation(conversation, call_sends(w->call)) : 0,
-        .locks = lockset_self.depth ? locks_set() : 0,
+        .locks = lockset_self.depth ? locks_set(0) : 0,
         .lock = w->owner ? w->endpoint : 0,
         .owner = w->owner,
         .owner_stack = w->owner_stack,
@@ -241,7 +241,15 @@ static bool chosen(struct thread *t, uint64_t duration)
     return true;
 }
 
-HOT void wait_end(const struct wait *w)
+bool wait_chosen(uint64_t duration_ns)
+{
+    struct thread *t = &thread_self;
+    return !t->slot || t->busy || chosen(t, duration_ns); /* a thread's first wait prepares it */
+}
+
+enum draw { DRAW_NOW, DRAW_CHOSEN, DRAW_COUNTED };
+
+static ALWAYS_INLINE void wait_write(const struct wait *w, enum draw draw)
 {
     struct thread *t = &thread_self;
     uint64_t now = w->end_ns;
@@ -257,7 +265,7 @@ HOT void wait_end(const struct wait *w)
             t->waits++;
         }
         count(t, w, endpoint, duration);
-        if (chosen(t, duration))
+        if (draw == DRAW_CHOSEN || (draw == DRAW_NOW && chosen(t, duration)))
             sample(t, w, endpoint, duration);
         if (w->site) {
             t->blocked_ns += duration; /* for the turns of other sites */
@@ -265,6 +273,18 @@ HOT void wait_end(const struct wait *w)
         }
     }
     thread_leave(t);
+}
+
+HOT void wait_end(const struct wait *w)
+{
+    if (unlikely(lockset_self.late.begin_ns))
+        lock_late();
+    wait_write(w, DRAW_NOW);
+}
+
+void wait_end_drawn(const struct wait *w, bool chosen_before)
+{
+    wait_write(w, chosen_before ? DRAW_CHOSEN : DRAW_COUNTED);
 }
 
 /* The counter of a call that did not wait. */

@@ -55,6 +55,11 @@ static inline uint64_t wait_begin(void)
 /* Records what the call did. Reads errno only through w->error; never changes it. */
 void wait_end(const struct wait *w);
 
+/* wait_end in two steps, for waits after which others wait for this thread (locks). wait_chosen draws, once for each
+   wait: true, it is to be recorded with its stack, at once; false, it is only counted, which can be done later. */
+bool wait_chosen(uint64_t duration_ns);
+void wait_end_drawn(const struct wait *w, bool chosen);
+
 /* A call on one descriptor: result < 0 failed with errno, else the number of bytes. */
 void wait_end_fd(enum call_number call, int fd, uint64_t begin_ns, long result);
 /* A call that was answered at once: counted, without time. */

@@ -74,6 +74,16 @@ static void counter_print(const struct trace_counter *c)
            c->first_ns, c->last_ns);
 }
 
+static void wanted_print(const struct trace_thread_slot *slot)
+{
+    printf("#   wanted lock=%" PRIu32 " since=%" PRIu64 " stack=%" PRIu32 " locks=%" PRIu32 " owner=%" PRIu32
+           " signal=%" PRIu64 " signal_stack=%" PRIu32 " signal_tid=%" PRIu32 " signals=%" PRIu32 " looks=%" PRIu32
+           "\n",
+           slot->wanted_lock, slot->wanted_since_ns, slot->wanted_stack, slot->wanted_locks, slot->wanted_owner,
+           slot->wanted_signal_ns, slot->wanted_signal_stack, slot->wanted_signal_tid, slot->wanted_signals,
+           slot->wanted_looks);
+}
+
 static void threads_print(const struct trace *t)
 {
     for (size_t i = 0; i < trace_thread_count(t); i++) {
@@ -86,6 +96,8 @@ static void threads_print(const struct trace *t)
         for (size_t s = 0; s < TRACE_SITES; s++)
             if (slot->sites[s].endpoint)
                 site_print(&slot->sites[s]);
+        if (slot->wanted_since_ns)
+            wanted_print(slot);
         for (size_t c = 0; c < thread->counter_count; c++)
             counter_print(&thread->counters[c]);
     }

@@ -343,7 +343,13 @@ struct trace_thread_slot { /* payload of SEGMENT_THREAD; one writer: the thread 
     uint32_t wanted_stack; /* the stack, */
     uint32_t wanted_locks; /* the set of locks held, */
     uint32_t wanted_owner; /* and the thread that held it, 0 where not known */
-    uint64_t reserved[4];
+    /* Where it waits for a condition without a time limit, and somebody had signalled it when nobody waited, else 0: */
+    uint64_t wanted_signal_ns;    /* when last, some ms early at most, */
+    uint32_t wanted_signal_stack; /* where, */
+    uint32_t wanted_signal_tid;   /* which thread, */
+    uint32_t wanted_signals;      /* how often since the condition was last waited for when it was signalled, */
+    uint32_t wanted_looks;        /* and how often this thread had a lock since, this time included, at most */
+    uint64_t reserved[1];
     struct trace_counter counters[]; /* to the end of the segment */
 };
 

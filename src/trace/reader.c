@@ -270,10 +270,10 @@ void trace_close(struct trace *t)
     const struct stack_segment *stacks = t->stacks.items;
     for (size_t i = 0; i < t->stacks.count; i++)
         free(stacks[i].bytes);
-    struct list *lists[] = {&t->rings,     &t->stacks,       &t->threads,   &t->loose,        &t->endpoints,
-                            &t->modules,   &t->module_reach, &t->unloads,   &t->codes,        &t->notes,
-                            &t->log_index, &t->ksyms,        &t->symbols,   &t->symbol_reach, &t->operations,
-                            &t->keys,      &t->protocols,    &t->addresses, &t->locks,        &t->locksets};
+    struct list *lists[] = {&t->rings,        &t->stacks,       &t->threads,    &t->loose, &t->endpoints, &t->modules,
+                            &t->module_reach, &t->unloads,      &t->codes,      &t->notes, &t->log_index, &t->ksyms,
+                            &t->symbols,      &t->symbol_reach, &t->operations, &t->keys,  &t->protocols, &t->addresses,
+                            &t->locks,        &t->locksets,     &t->shared};
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         reader_list_free(lists[i]);
     reader_memory_free(&t->memory);

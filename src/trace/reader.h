@@ -120,6 +120,12 @@ struct trace_lock {
     uint64_t pc;        /* return address of the initialising call */
 };
 
+/* Where a lock that processes share lies: locks of one boot for which all three are the same are one. */
+struct trace_shared {
+    uint32_t id, reserved;
+    uint64_t device, inode, offset;
+};
+
 /* Locks that a thread held together, in the order in which it took them. */
 struct trace_lockset {
     uint32_t id, modules; /* modules: generation of the places */
@@ -179,6 +185,7 @@ const struct trace_operation *trace_operation_find(const struct trace *t, uint32
 const struct trace_key *trace_key_find(const struct trace *t, uint32_t id);             /* NULL: unknown */
 const struct trace_lock *trace_lock_find(const struct trace *t, uint32_t id);           /* NULL: unknown */
 const struct trace_lockset *trace_lockset_find(const struct trace *t, uint32_t id);     /* NULL: unknown */
+const struct trace_shared *trace_shared_find(const struct trace *t, uint32_t id);       /* NULL: this process's own */
 size_t trace_protocol_count(const struct trace *t);
 const struct trace_protocol *trace_protocol_at(const struct trace *t, size_t i); /* by endpoint, then time */
 size_t trace_address_count(const struct trace *t);

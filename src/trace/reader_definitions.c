@@ -121,6 +121,7 @@ int definition_add(struct trace *t, const union trace_event *e)
         return ksym_add(t, e);
     case EVENT_LOCK:
     case EVENT_LOCKSET:
+    case EVENT_SHARED:
         return lock_add(t, e);
     case EVENT_SYMBOL:
         return symbol_add(t, e);

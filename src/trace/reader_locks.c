@@ -35,9 +35,27 @@ static int set_add(struct trace *t, const union trace_event *e)
     return count == 0 || (s->locks && s->places && s->shared) ? 0 : -ENOMEM;
 }
 
+static int shared_add(struct trace *t, const union trace_event *e)
+{
+    struct trace_shared *s = reader_list_add(&t->shared, sizeof(*s));
+    if (!s)
+        return -ENOMEM;
+    *s = (struct trace_shared){e->shared.id, 0, e->shared.device, e->shared.inode, e->shared.offset};
+    return 0;
+}
+
 int lock_add(struct trace *t, const union trace_event *e)
 {
-    return e->header.type == EVENT_LOCK ? birth_add(t, e) : e->header.type == EVENT_LOCKSET ? set_add(t, e) : 0;
+    switch (e->header.type) {
+    case EVENT_LOCK:
+        return birth_add(t, e);
+    case EVENT_LOCKSET:
+        return set_add(t, e);
+    case EVENT_SHARED:
+        return shared_add(t, e);
+    default:
+        return 0;
+    }
 }
 
 static int number_find(const void *a, const void *b)
@@ -45,11 +63,13 @@ static int number_find(const void *a, const void *b)
     return number_compare(*(const uint32_t *)a, *(const uint32_t *)b);
 }
 _Static_assert(offsetof(struct trace_lock, id) == 0 && offsetof(struct trace_lockset, id) == 0, "number_find");
+_Static_assert(offsetof(struct trace_shared, id) == 0, "number_find");
 
 void locks_finish(struct trace *t)
 {
     reader_list_sort_by_id(&t->locks, sizeof(struct trace_lock));
     reader_list_sort_by_id(&t->locksets, sizeof(struct trace_lockset));
+    reader_list_sort_by_id(&t->shared, sizeof(struct trace_shared));
 }
 
 const struct trace_lock *trace_lock_find(const struct trace *t, uint32_t id)
@@ -60,4 +80,9 @@ const struct trace_lock *trace_lock_find(const struct trace *t, uint32_t id)
 const struct trace_lockset *trace_lockset_find(const struct trace *t, uint32_t id)
 {
     return reader_list_find(&t->locksets, sizeof(struct trace_lockset), &id, number_find);
+}
+
+const struct trace_shared *trace_shared_find(const struct trace *t, uint32_t id)
+{
+    return reader_list_find(&t->shared, sizeof(struct trace_shared), &id, number_find);
 }

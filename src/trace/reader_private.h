@@ -100,6 +100,7 @@ struct trace {
     struct list keys;         /* struct trace_key, by id */
     struct list locks;        /* struct trace_lock, by id */
     struct list locksets;     /* struct trace_lockset, by id */
+    struct list shared;       /* struct trace_shared, by id */
     struct list protocols;    /* struct trace_protocol, by endpoint, then time */
     struct list addresses;    /* struct trace_address, by address */
     struct list symbols;      /* struct trace_symbol, by start, then loaded */

@@ -459,6 +459,7 @@ static bool defines_number(uint16_t type)
     case EVENT_ADDRESS:
     case EVENT_LOCK:
     case EVENT_LOCKSET:
+    case EVENT_SHARED:
         return true;
     default:
         return false;

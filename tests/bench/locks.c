@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * locks own|one THREADS COUNT: nanoseconds of one lock and one unlock of a mutex in a program with threads; CPU time of
- * a thread where each has a mutex of its own, elapsed time where all have the same one and work while they hold it.
+ * locks own|one THREADS COUNT [WORK]: nanoseconds of one lock and one unlock of a mutex in a program with threads; CPU
+ * time of a thread where each has a mutex of its own, elapsed time where all have the same one and work while they hold
+ * it, and as long again before they take it once more. WORK: turns of an empty loop, some tens of ns by default.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include <time.h>
 
 #define THREADS_MAX 64
-#define WORK 50 /* additions while the lock is held and again after */
+#define WORK 50
 
 struct worker {
     pthread_mutex_t own __attribute__((aligned(128)));
@@ -20,7 +21,7 @@ struct worker {
 };
 static struct worker workers[THREADS_MAX];
 static pthread_barrier_t begin;
-static long count;
+static long count, turns = WORK;
 static volatile long sum;
 
 static double now(clockid_t clock)
@@ -32,7 +33,7 @@ static double now(clockid_t clock)
 
 static void work(void)
 {
-    for (int i = 0; i < WORK; i++)
+    for (long i = 0; i < turns; i++)
         __asm__ volatile("" ::: "memory");
 }
 
@@ -63,6 +64,7 @@ int main(int argc, char **argv)
     if (threads < 1 || threads > THREADS_MAX)
         return 1;
     count = atol(argv[3]);
+    turns = argc > 4 ? atol(argv[4]) : WORK;
     int one = strcmp(argv[1], "one") == 0;
     pthread_barrier_init(&begin, NULL, (unsigned)threads + 1);
     for (int i = 0; i < threads; i++) {

@@ -353,6 +353,18 @@ CASE(pthread_cond_signal, "")
     show_error("pthread_cond_signal", pthread_cond_signal(&condition));
 }
 
+CASE(pthread_cond_broadcast, "")
+{
+    pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
+    show_error("pthread_cond_broadcast", pthread_cond_broadcast(&condition));
+}
+
+CASE(pthread_cond_init, "")
+{
+    pthread_cond_t condition;
+    show_error("pthread_cond_init", pthread_cond_init(&condition, NULL));
+}
+
 CASE(pthread_cond_signal_old, "")
 {
     pthread_cond_t *condition = calloc(1, sizeof(*condition));
@@ -499,6 +511,26 @@ CASE(cnd_wait, "cnd_wait 1 0 10 lock")
     mtx_trylock(&mutex);
     later_do(&l, wake, &condition);
     show("wait", cnd_wait(&condition, &mutex));
+}
+
+CASE(cnd_init, "")
+{
+    cnd_t condition;
+    show("cnd_init", cnd_init(&condition) == thrd_success);
+}
+
+CASE(cnd_signal, "")
+{
+    cnd_t condition;
+    cnd_init(&condition);
+    show("cnd_signal", cnd_signal(&condition) == thrd_success);
+}
+
+CASE(cnd_broadcast, "")
+{
+    cnd_t condition;
+    cnd_init(&condition);
+    show("cnd_broadcast", cnd_broadcast(&condition) == thrd_success);
 }
 
 CASE(cnd_timedwait, "cnd_timedwait 1 1 10 lock")

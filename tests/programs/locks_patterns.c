@@ -62,6 +62,13 @@ static void gated(int i)
     pthread_mutex_unlock(&gate);
 }
 
+/* What stood behind a gate at first stands without it later. */
+static void gated_once(int i)
+{
+    gated(i);
+    abba(i);
+}
+
 static void by_address(int i)
 {
     (void)i;
@@ -303,6 +310,7 @@ static const struct pattern {
     {"circle", circle, 3, 0, "lock-order-inversion"},
     {"by_argument", by_argument, 2, 0, "lock-order-inversion"},
     {"writers", writers, 2, 0, "lock-order-inversion"},
+    {"gated_once", gated_once, 2, 0, "lock-order-inversion"},
     {"semaphore_mutex", semaphore_mutex, 2, 0, "lock-order-inversion"},
     {"hang", hang2, 2, 1, "lock-order-inversion"},
     {"hang3", hang3, 3, 1, "lock-order-inversion"},

@@ -61,6 +61,8 @@ class Trace:
             self.lost = fields(line)
         elif line.startswith("# thread"):
             self.threads.append(Thread(fields(line)))
+        elif line.startswith("#   wanted"):
+            self.threads[-1]["wanted"] = fields(line)
         elif line.startswith("#   counter"):
             counter = fields(line)
             counter["call"] = counter["call"].split(":")[1]

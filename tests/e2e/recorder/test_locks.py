@@ -5,7 +5,7 @@
 import errno
 import unittest
 
-from lib.process import BUILD, PROGRAMS, PYTHON
+from lib.process import BUILD, PROGRAMS, PYTHON, scratch
 from lib.recorded import bare, record
 
 UNLOCKED_FREE, REFUSED = 6, 8  # enum misuse
@@ -43,6 +43,39 @@ class Locks(unittest.TestCase):
         contexts = {(e["tid"], e["time"]): e["locks"] for e in trace.events if e["type"] == "context"}
         sleeps = [contexts.get((e["tid"], e["time"]), 0) for e in trace.waits("usleep")]
         self.assertEqual([number in held for number in sleeps], [True, False, True, False, True, False], contexts)
+
+    def test_locks_of_several_processes(self):
+        file = scratch("shared") / "file"
+        recorded = record(BUILD / "tests/programs/shared_locks", file)
+        self.assertEqual([recorded.status, recorded.err], [0, ""])
+        waiter, holder = map(int, recorded.out.split())
+        traces = [t for t in recorded.traces() if t.waits("pthread_mutex_lock")]
+        self.assertEqual({t.process["pid"] for t in traces}, {waiter, holder})
+        places = [sorted((e["device"], e["inode"], e["offset"]) for e in t.events if e["type"] == "shared") for t in traces]
+        self.assertEqual(places[0], places[1])
+        self.assertEqual({inode for _, inode, _ in places[0]}, {file.stat().st_ino})
+        self.assertEqual(len(places[0]), 2)
+        trace = next(t for t in traces if t.process["pid"] == waiter)
+        owners = {(e["tid"], e["time"]): e["owner"] for e in trace.events if e["type"] == "context"}
+        for call in "fcntl", "flock":
+            longest = max(trace.waits(call), key=lambda e: e["duration_ns"])
+            self.assertEqual(owners[longest["tid"], longest["time"]], holder, call)
+
+    def test_lost_wakeups(self):
+        for how in "early", "busy", "predicate", "attended", "timed":
+            with self.subTest(how=how):
+                recorded = record(BUILD / "tests/programs/lost_wakeup", how)
+                self.assertEqual([recorded.status, recorded.err], [0, ""])
+                tid, looks = map(int, recorded.out.split())
+                trace = recorded.trace()
+                wanted = [t["wanted"] for t in trace.threads if t["tid"] == tid and "wanted" in t]
+                if not looks:
+                    self.assertFalse([w for w in wanted if w["signal"]])
+                    continue
+                self.assertEqual([w["looks"] for w in wanted], [looks])
+                self.assertEqual([w["signal_tid"] for w in wanted], [trace.process["pid"]])
+                self.assertTrue(wanted[0]["stack"] and wanted[0]["signal_stack"] and wanted[0]["lock"])
+                self.assertLess(wanted[0]["signal"], wanted[0]["since"])
 
     def test_gil_hog(self):
         recorded = record(PYTHON, PROGRAMS / "gil_hog.py")

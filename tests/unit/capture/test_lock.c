@@ -123,6 +123,43 @@ static void three_race(void **state)
     recording_close(t);
 }
 
+static const struct trace_counter *counter_of(struct trace *t, uint16_t call)
+{
+    const struct trace_thread *thread = trace_thread_at(t, 0);
+    for (size_t i = 0; i < thread->counter_count; i++)
+        if (thread->counters[i].call == call)
+            return &thread->counters[i];
+    return NULL;
+}
+
+static void wait_shortly(void)
+{
+    struct lock_wait w;
+    lock_wait_begin(&w, &locks[0], LOCK_KIND_MUTEX, 0, 0);
+    thread_self.credit_ns = INT64_MAX;
+    lock_wait_end(&w, CALL_pthread_mutex_lock, 0, 0x10);
+    assert_int_not_equal(lockset_self.late.begin_ns, 0);
+}
+
+/* A wait too short to be recorded is counted when its lock is left, or another wait is over before. */
+static void counted_late(void **state)
+{
+    (void)state;
+    recording_begin(4 << 20);
+    wait_shortly();
+    lockset_pop(&locks[0]);
+    assert_int_equal(lockset_self.late.begin_ns, 0);
+    wait_shortly();
+    wait_end_plain(CALL_usleep, clock_now(), 0, 0);
+    assert_int_equal(lockset_self.late.begin_ns, 0);
+    lockset_pop(&locks[0]);
+    wait_shortly();
+    lock_thread_ended();
+    struct trace *t = recording_end();
+    assert_int_equal(counter_of(t, CALL_pthread_mutex_lock)->count, 3);
+    recording_close(t);
+}
+
 /* A wait that was left by a jump ends where the next one begins. */
 static void left_by_jump(void **state)
 {
@@ -178,6 +215,49 @@ static void orders(void **state)
     assert_int_equal(e.order.flags, ORDER_FROM_SHARED | ORDER_TIMED);
     assert_int_equal(e.order.place, 0x10);
     assert_int_not_equal(e.order.stack, 0);
+    recording_close(t);
+}
+
+static void gated(int gate, int from, int to)
+{
+    if (gate)
+        lockset_push(&locks[gate], 0x30, LOCK_KIND_MUTEX, 0);
+    ordered(from, to, 0, 0);
+    if (gate)
+        lockset_pop(&locks[gate]);
+}
+
+static size_t orders_between(struct trace *t, uint32_t from, uint32_t to)
+{
+    const union trace_event *e;
+    size_t n = 0;
+    trace_rewind(t);
+    while (trace_next(t, &e) == 1)
+        n += e->header.type == EVENT_ORDER && e->order.from == from && e->order.to == to;
+    return n;
+}
+
+/* An order is written again where it is not behind all of the gates that it was behind before; without any, always. */
+static void gates(void **state)
+{
+    pthread_t thread;
+    (void)state;
+    recording_begin(4 << 20);
+    pthread_create(&thread, NULL, nothing, NULL);
+    pthread_join(thread, NULL);
+    gated(2, 0, 1);
+    lockset_push(&locks[3], 0x40, LOCK_KIND_MUTEX, 0);
+    gated(2, 0, 1); /* behind one more: nothing new */
+    lockset_pop(&locks[3]);
+    uint32_t from = locks_number((uintptr_t)&locks[0], LOCK_KIND_RWLOCK);
+    uint32_t to = locks_number((uintptr_t)&locks[1], LOCK_KIND_MUTEX);
+    for (int gate = 3; gate < 7; gate++)
+        gated(gate, 0, 1);
+    gated(0, 0, 1);
+    gated(7, 0, 1); /* nothing that was not so without it */
+    gated(0, 0, 1);
+    struct trace *t = recording_end();
+    assert_int_equal(orders_between(t, from, to), 5);
     recording_close(t);
 }
 
@@ -246,9 +326,11 @@ static void ended_holding(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(owner_and_waiter), cmocka_unit_test(three_race),    cmocka_unit_test(left_by_jump),
-        cmocka_unit_test(orders),           cmocka_unit_test(misuse),        cmocka_unit_test(misuse_without_another),
+        cmocka_unit_test(owner_and_waiter), cmocka_unit_test(three_race),
+        cmocka_unit_test(left_by_jump),     cmocka_unit_test(orders),
+        cmocka_unit_test(misuse),           cmocka_unit_test(misuse_without_another),
         cmocka_unit_test(refused),          cmocka_unit_test(ended_holding),
+        cmocka_unit_test(counted_late),     cmocka_unit_test(gates),
     };
     return isolated_run(tests, sizeof(tests) / sizeof(tests[0]));
 }

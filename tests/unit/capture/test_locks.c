@@ -82,14 +82,14 @@ static void sets(void **state)
 {
     (void)state;
     recording_begin(4 << 20);
-    assert_int_equal(locks_set(), 0);
+    assert_int_equal(locks_set(0), 0);
     lockset_push(&memory[0], 0x10, LOCK_KIND_MUTEX, 0);
-    uint32_t one = locks_set();
+    uint32_t one = locks_set(0);
     lockset_push(&memory[1], 0x20, LOCK_KIND_RWLOCK, HELD_SHARED);
-    uint32_t two = locks_set();
+    uint32_t two = locks_set(0);
     assert_true(one && two && one != two);
     lockset_pop(&memory[1]);
-    assert_int_equal(locks_set(), one);
+    assert_int_equal(locks_set(0), one);
     lockset_pop(&memory[0]);
     uint32_t id = number(&memory[0]);
     struct trace *t = recording_end();
@@ -107,11 +107,11 @@ static void signals_are_not_held(void **state)
     (void)state;
     recording_begin(4 << 20);
     lockset_push(&memory[0], 0x10, LOCK_KIND_SEMAPHORE, 0);
-    assert_int_not_equal(locks_set(), 0);
+    assert_int_not_equal(locks_set(0), 0);
     locks_signal(&memory[0]);
-    assert_int_equal(locks_set(), 0);
+    assert_int_equal(locks_set(0), 0);
     locks_signal_not(&memory[0]);
-    assert_int_not_equal(locks_set(), 0);
+    assert_int_not_equal(locks_set(0), 0);
     lockset_pop(&memory[0]);
     recording_close(recording_end());
 }
@@ -139,7 +139,7 @@ static void files(void **state)
     fd_closed(fd);
     lockset_self = mine;
     assert_false(locks_held(h));
-    assert_int_equal(locks_set(), 0);
+    assert_int_equal(locks_set(0), 0);
     recording_close(recording_end());
     fclose(file);
 }

@@ -267,8 +267,14 @@ static void sample_locks(struct trace_builder *b, const struct sample_ids *ids)
              .places = {0x401250, 0x401260},
              .locks = {9, 10},
              .shared = {0, 1}};
+    const struct event_shared shared = {.header = {EVENT_MAGIC, EVENT_SHARED, sizeof(shared), when},
+                                        .device = UINT64_C(8) << 32 | 1,
+                                        .inode = 4711,
+                                        .offset = 64,
+                                        .id = 10};
     builder_ring_raw(b, WORKER, &hold, sizeof(hold));
     builder_log_raw(b, &lock, sizeof(lock));
+    builder_log_raw(b, &shared, sizeof(shared));
     builder_log_raw(b, &set, sizeof(set));
     builder_log_raw(b, &order, sizeof(order));
     builder_log_raw(b, &misuse, sizeof(misuse));

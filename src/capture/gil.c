@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "capture/gil.h"
+
+#include "capture/python.h"
+
+uintptr_t gil_condition;
+
+bool gil_own(uintptr_t lock)
+{
+    return recorder_python() && python_owns(lock);
+}
+
+bool gil_owns(const struct held *h)
+{
+    return h->kind == LOCK_KIND_MUTEX && gil_own(h->lock);
+}
+
+bool gil_pythons(const struct held *h)
+{
+    return h->kind == LOCK_KIND_SEMAPHORE && python_owns(h->pc);
+}
+
+static uint32_t own_held(void)
+{
+    const struct lockset *s = &lockset_self;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < s->depth; i++)
+        count += gil_owns(&s->held[i]);
+    return count;
+}
+
+/* drop_gil signals gil->cond with gil->mutex only. */
+void gil_signalled(const void *condition)
+{
+    if (python_owns((uintptr_t)condition) && own_held() == 1)
+        store_relaxed(&gil_condition, (uintptr_t)condition);
+}
+
+uintptr_t gil_held(uintptr_t pc)
+{
+    if (!recorder_python() || python_owns(pc) || !python_gil_held())
+        return 0;
+    return load_relaxed(&gil_condition);
+}
+
+bool gil_taking(uintptr_t lock)
+{
+    return gil_own(lock) && own_held() == 1 && load_relaxed(&gil_condition);
+}
