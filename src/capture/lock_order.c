@@ -13,8 +13,9 @@
 
 #define ORDERS 16384u
 #define PROBES 32u
-#define GATES 4u         /* sets of gates that are told apart for each order */
-#define GIL_ORDERS 1024u /* orders with the GIL: a program may make a lock for every call */
+#define GATES 4u           /* sets of gates that are told apart for each order */
+#define GATED_ORDERS 8192u /* orders written again */
+#define GIL_ORDERS 1024u   /* orders with the GIL: a program may make a lock for every call */
 
 /* Gates are sets of locks as two bits each of a word: that one set includes another is wrongly believed once in some
    thousand times where both have one lock. */
@@ -25,7 +26,7 @@ struct order {
     uint64_t gates[GATES];
 };
 static struct order orders[ORDERS];
-static uint32_t gil_orders, orders_count;
+static uint32_t gil_orders, gated_orders, orders_count;
 
 static uint64_t gate_bits(uint32_t id, uint32_t way)
 {
@@ -45,6 +46,8 @@ static bool gates_new(struct order *o, uint64_t gates)
     gates |= GATES_USED;
     for (uint32_t i = 0; i < GATES; i++) {
         uint64_t found = load_acquire(&o->gates[i]);
+        if (!found && i > 0 && add_relaxed(&gated_orders, 1) >= GATED_ORDERS)
+            break;
         if (!found && cas_acq_rel(&o->gates[i], &found, gates))
             return true;
         if ((found & gates) == found)
@@ -164,5 +167,5 @@ void lock_orders_forked(void)
     if (load_relaxed(&orders_count))
         memset(orders, 0, sizeof(orders));
     memset(lockset_orders, 0, sizeof(lockset_orders));
-    orders_count = gil_orders = 0;
+    orders_count = gated_orders = gil_orders = 0;
 }

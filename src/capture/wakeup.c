@@ -11,7 +11,8 @@
 #include "capture/slots.h"
 #include "capture/stack.h"
 
-#define STACK_INTERVAL_NS 10000000u /* between two stacks of signals that one thread takes */
+#define STACK_INTERVAL_NS 10000000u /* between two stacks of signals that one thread takes, */
+#define WANTED_NS 1000000u          /* and between two of its waits */
 
 struct wakeup_signal wakeup_signals[WAKEUP_SIGNALS];
 
@@ -59,11 +60,13 @@ void wakeup_awaited(const struct wakeup_signal *signal, uint32_t id, uint64_t be
     if (!lock_enter(t, begin_ns))
         return;
     struct trace_thread_slot *slot = t->slot->data;
-    if (!slot->wanted_since_ns) {
+    if (!slot->wanted_since_ns) { /* no lock is held, so that nothing was said so far */
+        bool soon = begin_ns - t->wanted_ns < WANTED_NS;
         slot->wanted_lock = id;
-        slot->wanted_stack = stack_capture(t);
+        slot->wanted_stack = soon ? 0 : stack_capture(t);
         slot->wanted_locks = 0;
         slot->wanted_owner = 0;
+        t->wanted_ns = soon ? t->wanted_ns : begin_ns;
     }
     slot->wanted_signal_ns = load_relaxed(&signal->last_ns);
     slot->wanted_signal_stack = load_relaxed(&signal->stack);

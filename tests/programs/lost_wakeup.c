@@ -60,10 +60,8 @@ static void work_take(void)
 static void *worker(void *argument)
 {
     const char *how = argument;
-    printf("%d %d\n", gettid(),
-           strcmp(how, "predicate") == 0                 ? 2
-           : strcmp(how, "early") && strcmp(how, "busy") ? 0
-                                                         : 1);
+    int looks = strcmp(how, "early") == 0 || strcmp(how, "busy") == 0;
+    printf("%d %d\n", gettid(), strcmp(how, "predicate") == 0 ? 2 : looks);
     fflush(stdout);
     if (strcmp(how, "early") == 0 || strcmp(how, "timed") == 0)
         stage_wait(1);
