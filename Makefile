@@ -40,7 +40,7 @@ BPF_FLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall
 
 # gcc 12 tests thread-local addresses for NULL with flags that a lea in between does not set: false alarms.
 CAPTURE_OBJECT_FLAGS := -fexceptions $(if $(SAN),-fno-sanitize=null)
-TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lncursesw -ltinfo -lprotobuf-c -lz -lstdc++ -lm $(if $(filter 1,$(BPF)),-lbpf)
+TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lprotobuf-c -lz -lstdc++ -lm $(if $(filter 1,$(BPF)),-lbpf)
 
 # The recorder runs inside other people's programs: hidden symbols, TLS that needs no allocation, unwind tables so that
 # exceptions and cancellation pass through. It is preloaded, so it is never built with a sanitizer.
