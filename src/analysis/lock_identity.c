@@ -3,13 +3,38 @@
 
 #include <string.h>
 
-const char *lock_shared_name(const struct model_process *process, uint32_t lock)
+struct lock_identity lock_identity_of(const struct model_process *process, uint32_t lock)
 {
     const struct trace_endpoint *endpoint = trace_endpoint_find(process->trace, lock);
-    return endpoint && endpoint->kind == ENDPOINT_FILE && endpoint->text[0] ? endpoint->text : NULL;
+    const struct trace_shared *shared = trace_shared_find(process->trace, lock);
+    if (endpoint && endpoint->kind == ENDPOINT_FILE && endpoint->text[0])
+        return (struct lock_identity){.path = endpoint->text};
+    if (shared)
+        return (struct lock_identity){NULL, shared->device, shared->inode, shared->offset};
+    return (struct lock_identity){.path = NULL};
 }
 
-bool locks_meet(const struct model_process *a, const struct model_process *b)
+bool lock_identity_is_own(const struct lock_identity *identity)
+{
+    return !identity->path && identity->device == 0 && identity->inode == 0 && identity->offset == 0;
+}
+
+static int number_compare(uint64_t a, uint64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+int lock_identity_compare(const struct lock_identity *a, const struct lock_identity *b)
+{
+    if (!a->path != !b->path)
+        return a->path ? 1 : -1;
+    int order = a->path ? strcmp(a->path, b->path) : number_compare(a->device, b->device);
+    if (order == 0)
+        order = number_compare(a->inode, b->inode);
+    return order ? order : number_compare(a->offset, b->offset);
+}
+
+static bool processes_share(const struct model_process *a, const struct model_process *b)
 {
     return strcmp(a->source->info->boot_id, b->source->info->boot_id) == 0;
 }
@@ -18,6 +43,7 @@ bool lock_is_same(const struct model_process *process_a, uint32_t a, const struc
 {
     if (process_a == process_b)
         return a == b;
-    const char *name_a = lock_shared_name(process_a, a), *name_b = lock_shared_name(process_b, b);
-    return name_a && name_b && strcmp(name_a, name_b) == 0 && locks_meet(process_a, process_b);
+    struct lock_identity left = lock_identity_of(process_a, a), right = lock_identity_of(process_b, b);
+    return !lock_identity_is_own(&left) && lock_identity_compare(&left, &right) == 0 &&
+           processes_share(process_a, process_b);
 }

@@ -287,20 +287,25 @@ static void group_search(struct search *search)
 struct node {
     const struct model_process *process;
     uint32_t lock;
-    const char *shared;
+    struct lock_identity identity;
     uint32_t *number; /* of an edge, to be filled in */
 };
+
+static struct node node_of(const struct order_edge *edge, uint32_t lock, uint32_t *number)
+{
+    return (struct node){edge->process, lock, lock_identity_of(edge->process, lock), number};
+}
 
 static int node_compare(const void *left, const void *right)
 {
     const struct node *a = left, *b = right;
-    if ((a->shared == NULL) != (b->shared == NULL))
-        return a->shared ? 1 : -1;
-    int order = a->shared ? strcmp(a->shared, b->shared) : 0;
-    if (order == 0 && a->shared)
-        order = strcmp(a->process->source->info->boot_id, b->process->source->info->boot_id);
-    if (order || a->shared)
-        return order;
+    bool own = lock_identity_is_own(&a->identity);
+    if (own != lock_identity_is_own(&b->identity))
+        return own ? -1 : 1;
+    if (!own) {
+        int order = lock_identity_compare(&a->identity, &b->identity);
+        return order ? order : strcmp(a->process->source->info->boot_id, b->process->source->info->boot_id);
+    }
     if (a->process != b->process)
         return a->process < b->process ? -1 : 1;
     return a->lock < b->lock ? -1 : a->lock > b->lock;
@@ -321,9 +326,8 @@ static void nodes_number(struct order_graph *graph, const struct model *model)
     size_t count = 0;
     for (size_t i = 0; i < graph->count; i++) {
         struct order_edge *edge = &graph->edges[i];
-        uint32_t from = edge->event.from, to = edge->event.to;
-        nodes[count++] = (struct node){edge->process, from, lock_shared_name(edge->process, from), &edge->from};
-        nodes[count++] = (struct node){edge->process, to, lock_shared_name(edge->process, to), &edge->to};
+        nodes[count++] = node_of(edge, edge->event.from, &edge->from);
+        nodes[count++] = node_of(edge, edge->event.to, &edge->to);
     }
     if (count > 0)
         qsort(nodes, count, sizeof(*nodes), node_compare);

@@ -11,6 +11,9 @@
 #include "analysis/place.h"
 #include "analysis/round.h"
 
+#define CONVOY_CONTENDED 0.5
+#define CONVOY_QUEUE 2.0
+#define CONVOY_TURNS 3.0
 #define RUN_GAP_NS 1000000u /* between two waits for the interpreter lock that are one */
 
 /* ---- the stream ---- */
@@ -89,6 +92,7 @@ static void hold_take(struct model *model, struct model_process *process, const 
             row->hold_max_ns = hold->duration_ns;
         return;
     }
+    histogram_add(&row->turns, hold->waited_ns, weight * (double)hold->waited_ns);
     row->queue_sum += weight * hold->waiters;
     row->queue_weight += weight;
     if (hold->waiters > row->queue_max)
@@ -269,7 +273,7 @@ static uint64_t quantile_of(const struct histogram *histogram, double quantile, 
 
 static void class_fill(struct lock_class *class)
 {
-    struct histogram holds = {0}, waits = {0};
+    struct histogram holds = {0}, waits = {0}, turns = {0};
     double queue = 0, weight = 0;
     for (size_t i = 0; i < class->row_count; i++) {
         const struct lock_row *row = class->rows[i];
@@ -285,6 +289,7 @@ static void class_fill(struct lock_class *class)
         weight += row->queue_weight;
         histogram_merge(&holds, &row->holds, 1);
         histogram_merge(&waits, &row->waits, 1);
+        histogram_merge(&turns, &row->turns, 1);
     }
     /* Each contended acquisition was one, whatever the estimate says. */
     if (class->acquisitions < class->contended)
@@ -293,8 +298,17 @@ static void class_fill(struct lock_class *class)
     class->wait_p99_ns = quantile_of(&waits, 0.99, class->wait_max_ns);
     class->hold_p50_ns = quantile_of(&holds, 0.5, class->hold_max_ns);
     class->hold_p99_ns = quantile_of(&holds, 0.99, class->hold_max_ns);
+    class->turn_ns = histogram_quantile(&turns, 0.5);
     histogram_free(&holds);
     histogram_free(&waits);
+    histogram_free(&turns);
+}
+
+bool locks_convoy(const struct lock_class *class)
+{
+    return class->contended > 0 && class->turn_ns > 0 && class->rows[0]->kind != LOCK_KIND_GIL &&
+           class->queue_mean >= CONVOY_QUEUE && class->contended >= CONVOY_CONTENDED * class->acquisitions &&
+           class->wait_ns / class->contended >= CONVOY_TURNS * (double)class->turn_ns;
 }
 
 static int class_compare(const void *left, const void *right)
@@ -349,6 +363,24 @@ static void classes_make(struct model *model, const struct named_row *named, siz
     }
 }
 
+/* The mutex inside CPython's interpreter lock (Python/ceval_gil.h): who waits for it waits for that lock. How long it
+   is held itself says nothing. */
+static bool row_is_gil_mutex(const struct lock_row *row, const char *name)
+{
+    return row->kind == LOCK_KIND_MUTEX && strncmp(name, "_PyRuntime+", 11) == 0;
+}
+
+static const char *gil_mutex_join(struct lock_row *row)
+{
+    row->kind = LOCK_KIND_GIL;
+    row->acquisitions = row->held_ns = row->queue_sum = row->queue_weight = 0;
+    row->queue_max = 0;
+    row->hold_max_ns = 0;
+    histogram_free(&row->holds);
+    row->holds = (struct histogram){NULL, 0, 0};
+    return "GIL";
+}
+
 void lock_table_finish(struct model *model)
 {
     struct lock_table *table = &model->locks;
@@ -361,6 +393,8 @@ void lock_table_finish(struct model *model)
         struct lock_row *row = &table->rows[i];
         const struct lock_owner *owner = owner_heaviest(row);
         named[i] = (struct named_row){row, lock_name(model, row->process, row->endpoint, owner ? owner->stack : 0)};
+        if (row_is_gil_mutex(row, named[i].name))
+            named[i].name = gil_mutex_join(row);
     }
     if (count > 0)
         qsort(named, count, sizeof(*named), named_compare);
@@ -379,6 +413,7 @@ void lock_table_free(struct lock_table *table)
         free(table->rows[i].owners);
         histogram_free(&table->rows[i].holds);
         histogram_free(&table->rows[i].waits);
+        histogram_free(&table->rows[i].turns);
     }
     free(table->rows);
     free(table->runs);

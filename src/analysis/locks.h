@@ -39,6 +39,7 @@ struct lock_row {
     size_t owner_count, owner_capacity;
     struct histogram holds;
     uint64_t hold_max_ns;
+    struct histogram turns;         /* of owners while others waited, each weighted by its length */
     double queue_sum, queue_weight; /* weighted lengths of the queue at contended releases */
     uint32_t queue_max;
     bool left; /* it was left by a thread that had it: not merely a signal */
@@ -63,6 +64,7 @@ struct lock_class {
     size_t users; /* most of any of its rows */
     double queue_mean;
     uint32_t queue_max;
+    uint64_t turn_ns; /* how long owners had it while others waited: half of that time was in turns as long or longer */
 };
 
 /* A thread's waits for the interpreter lock that follow each other at once: CPython asks again every 5 ms. */
@@ -90,6 +92,10 @@ void lock_table_free(struct lock_table *table);
 
 /* NULL: nothing is known of a lock of that number. */
 const struct lock_row *locks_find(const struct lock_table *table, const struct model_process *process, uint32_t id);
+/* Whether a convoy formed at the lock: most acquisitions have to wait, in a queue, and for much longer than any owner
+   has it: what makes them wait is the queue itself (Blasgen et al., The Convoy Phenomenon, 1979). */
+bool locks_convoy(const struct lock_class *class);
+
 const struct lock_class *locks_class(const struct lock_table *table, const struct lock_row *row);
 
 /* The lock that a row of the wait table waited for, where the wait is for what another thread has: not for a condition,

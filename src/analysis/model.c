@@ -10,6 +10,7 @@
 #include "analysis/merge.h"
 #include "analysis/own_call.h"
 #include "analysis/symbols_class.h"
+#include "analysis/wake_chain.h"
 
 #define COMM_LENGTH 15   /* the kernel cuts names to it */
 #define NAME_ARGUMENTS 4 /* an interpreter, its options, the script */
@@ -175,6 +176,7 @@ struct model *model_new(struct session *session, struct symbols *symbols, const 
         loops_learn(model, &model->processes[i]);
     model->merge = merge_new(model);
     model->chain = lock_chain_new(model);
+    model->wakes = wake_chain_new(model);
     return model;
 }
 
@@ -190,6 +192,7 @@ void model_free(struct model *model)
     syscalls_free(&model->syscalls);
     talk_free(&model->talk);
     lock_chain_free(model->chain);
+    wake_chain_free(model->wakes);
     lock_table_free(&model->locks);
     watched_free(&model->watched);
     free(model);
@@ -346,6 +349,7 @@ void model_event(struct model *model, struct source *source, const union trace_e
     lock_table_event(model, model_process_of(model, source), event);
     lock_chain_event(model->chain, model_process_of(model, source), event);
     watched_event(model, model_process_of(model, source), event);
+    wake_chain_event(model->wakes, model->wait);
 }
 
 /* The start of the second thread that runs Python. */
@@ -382,4 +386,5 @@ void model_finish(struct model *model)
     lock_table_finish(model);
     lock_chain_finish(model->chain);
     watched_finish(model);
+    wake_chain_finish(model->wakes);
 }

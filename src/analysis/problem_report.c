@@ -8,6 +8,7 @@
 #include "analysis/problem.h"
 #include "analysis/request_context.h"
 #include "analysis/round.h"
+#include "analysis/wake_chain.h"
 #include "analysis/waker.h"
 
 #define WAKER_SHARE_MUCH 0.5 /* of the waited time that one thread must have ended to be named */
@@ -319,6 +320,34 @@ static void waker_evidence(const struct problem *problem, const struct model *mo
     waker_stack_report(model, &best->waker, best->waker.ns / all, finding, arena);
 }
 
+/* What kept the waker from waking earlier (wake_chain.h), where that is most of the time. */
+static void cause_evidence(const struct problem *problem, const struct model *model, struct finding *finding,
+                           struct arena *arena)
+{
+    const struct wake_cause *best = NULL;
+    double all = 0;
+    for (size_t i = 0; i < problem->count; i++)
+        all += problem->shares[i].row->kernel.seen_ns;
+    for (size_t i = 0; i < model->wakes->cause_count; i++) {
+        const struct wake_cause *cause = &model->wakes->causes[i];
+        bool ours = false;
+        for (size_t j = 0; j < problem->count && !ours; j++)
+            ours = wake_cause_is_of(cause, problem->shares[j].row);
+        if (ours && (!best || cause->ns > best->ns))
+            best = cause;
+    }
+    if (!best || best->ns < WAKER_SHARE_MUCH * all)
+        return;
+    const struct stack *stack = symbols_stack(model->symbols, best->waker_process->trace, best->waker_stack, 0);
+    const char *where = stack_words(stack, best->waker_process, arena);
+    evidence_text(finding, "root_cause",
+                  arena_format(arena, "%s waits %s of that time for %s%s%s",
+                               waker_name(model, problem->shares[0].row->thread->process, best->waker->tid, arena),
+                               words_duration(round_whole(best->ns), arena), wake_cause_words(best, arena),
+                               where ? ", in " : "", where ? where : ""));
+    finding_stack_add(finding, "what the waker waits for", stack, 0, best->ns, arena);
+}
+
 void problem_evidence(const struct problem *problem, const struct model *model, struct finding *finding,
                       struct findings *findings)
 {
@@ -340,5 +369,6 @@ void problem_evidence(const struct problem *problem, const struct model *model, 
     evidence_count(finding, "sampled", samples);
     runqueue_evidence(problem, finding);
     waker_evidence(problem, model, finding, findings->arena);
+    cause_evidence(problem, model, finding, findings->arena);
     histogram_free(&all);
 }

@@ -20,6 +20,7 @@
 #include "analysis/rule.h"
 
 #define OWNER_STACKS 4
+#define OWNER_MOST 0.5
 #define EXPLAINED 0.5             /* part of the waits that must be due to something else to be left to that */
 #define SWITCH_LATE_NS 20000000.0 /* CPython asks the owner to give its lock away after 5 ms */
 
@@ -111,13 +112,13 @@ static const struct stack *owner_stack(const struct model *model, const struct o
     return symbols_stack(model->symbols, sum->row->process->trace, sum->owner->stack, 0);
 }
 
-/* Who had the lock, in words; NULL where that is not known. */
+/* "; it is mostly held by …": who had the lock; "" where that is not known. */
 static const char *owners_report(const struct model *model, const struct lock_class *class, struct finding *finding,
                                  struct arena *arena)
 {
     struct owner_sum *list;
     size_t count = owners_list(class, &list);
-    const char *words = NULL;
+    const char *words = NULL, *phrase = "";
     double all = 0;
     for (size_t i = 0; i < count; i++)
         all += list[i].owner->ns;
@@ -127,8 +128,11 @@ static const char *owners_report(const struct model *model, const struct lock_cl
     if (count > 0 && all > 0) {
         const struct lock_owner *owner = list[0].owner;
         words = stack_words(owner_stack(model, &list[0]), class->process, arena);
+        bool most = owner->ns >= OWNER_MOST * all;
         if (words)
             evidence_text(finding, "owner", words);
+        if (words)
+            phrase = arena_format(arena, "; it is %s held by %s", most ? "mostly" : "longest", words);
         if (owner->thread)
             evidence_text(finding, "owner_thread", owner->thread->name);
         evidence_ratio(finding, "owner_share", owner->ns / all);
@@ -138,13 +142,17 @@ static const char *owners_report(const struct model *model, const struct lock_cl
                                        words_duration(round_whole(owner->ns / owner->count), arena)));
     }
     free(list);
-    return words;
+    return phrase;
 }
 
 /* ---- the finding ---- */
 
 static const char *remedy_of(const struct lock_class *class)
 {
+    if (locks_convoy(class))
+        return "It is passed on more than it is held: take it less often (do more for each time that it is taken, or "
+               "work on a "
+               "copy and merge), or split the data that it protects.";
     if (class_is_gil(class))
         return "Move the computation to another process (concurrent.futures.ProcessPoolExecutor), or into a library "
                "that releases the interpreter lock while it computes.";
@@ -166,15 +174,21 @@ static void problem_find(const struct problem *problem, const struct lock_class 
     evidence_count(finding, "acquisitions", round_whole(class->acquisitions));
     evidence_time(finding, "hold_p50_ns", class->hold_p50_ns);
     evidence_time(finding, "hold_p99_ns", class->hold_p99_ns);
+    evidence_time(finding, "hold_max_ns", class->hold_max_ns);
     if (class->queue_max > 0)
         evidence_text(
             finding, "queue",
             arena_format(arena, "%.1f threads on average, %u at most", class->queue_mean, (unsigned)class->queue_max));
+    bool convoy = locks_convoy(class);
+    if (convoy)
+        evidence_text(finding, "convoy",
+                      arena_format(arena, "each waits %s behind %.1f others, who have it for %s each",
+                                   words_duration(round_whole(class->wait_ns / class->contended), arena),
+                                   class->queue_mean, words_duration(class->turn_ns, arena)));
     const char *owner = owners_report(model, class, finding, arena);
-    finding->title =
-        arena_format(arena, "Threads wait %s in all for %s%s, up to %s of one's time%s%s",
-                     words_duration(finding->total_ns, arena), class_is_gil(class) ? "the " : "", class->name,
-                     words_share(share, arena), owner ? "; it is mostly held by " : "", owner ? owner : "");
+    finding->title = arena_format(arena, "Threads wait %s in all for %s%s%s, up to %s of one's time%s",
+                                  words_duration(finding->total_ns, arena), class_is_gil(class) ? "the " : "",
+                                  class->name, convoy ? ", in a convoy" : "", words_share(share, arena), owner);
     finding->remedy = remedy_of(class);
     problem_evidence(problem, model, finding, findings);
 }

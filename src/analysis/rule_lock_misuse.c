@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lock-misuse: what the recorder saw done to a lock that its rules forbid (misuse.def). One place is one finding.
+ * lock-misuse: what the recorder saw done to a lock that its rules forbid (misuse.def), and wake-ups that seem lost
+ * (lost_wakeup.h). One place is one finding.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "analysis/lock_name.h"
 #include "analysis/lock_stacks.h"
+#include "analysis/lost_wakeup.h"
 #include "analysis/rule.h"
 #include "base/compiler.h"
 
@@ -26,17 +28,20 @@ struct misuse_list {
         struct event_misuse event;
     } * list;
     size_t count, capacity;
+    struct lost_wakeups *wakeups;
 };
 
 static void *rule_begin(struct model *model)
 {
-    (void)model;
-    return memory_get(1, sizeof(struct misuse_list));
+    struct misuse_list *seen = memory_get(1, sizeof(*seen));
+    seen->wakeups = lost_wakeups_new(model->options);
+    return seen;
 }
 
 static void rule_event(void *state, struct model *model, struct source *source, const union trace_event *event)
 {
     struct misuse_list *seen = state;
+    lost_wakeups_event(seen->wakeups, model_process_of(model, source), event);
     if (event->header.type != EVENT_MISUSE || event->misuse.kind >= ARRAY_SIZE(rows) ||
         !rows[event->misuse.kind].remedy)
         return;
@@ -91,11 +96,63 @@ static void misuse_find(struct model *model, const struct misuse_seen *seen, str
     finding_stack_add(finding, "misuse", stack, 1, 0, findings->arena);
 }
 
+/* ---- wake-ups ---- */
+
+static const char *condition_name(struct model *model, const struct model_process *process, uint32_t condition)
+{
+    const struct trace_endpoint *endpoint = trace_endpoint_find(process->trace, condition);
+    return endpoint && endpoint->kind == ENDPOINT_LOCK ? lock_name(model, process, endpoint, 0) : "a condition";
+}
+
+static void wakeup_find(struct model *model, const struct model_thread *thread, struct findings *findings)
+{
+    const struct model_process *process = thread->process;
+    const struct trace_thread_slot *slot = thread->source->slot;
+    struct arena *arena = findings->arena;
+    const struct stack *waiting = symbols_stack(model->symbols, process->trace, slot->wanted_stack, 0);
+    const struct stack *signal = symbols_stack(model->symbols, process->trace, slot->wanted_signal_stack, 0);
+    const char *name = condition_name(model, process, slot->wanted_lock);
+    const struct model_thread *signaller = model_thread_at(process, slot->wanted_signal_tid, slot->wanted_signal_ns);
+    uint64_t waited = process->end_ns - slot->wanted_since_ns;
+    uint64_t hash = place_of(waiting, process->program).hash;
+    struct finding *finding = findings_add(findings, rule_name);
+    finding->id = place_hash_text(place_hash_text(PLACE_HASH_START, rule_name), "lost wake-up") ^
+                  (hash ? hash : place_hash_text(PLACE_HASH_START, name)) * UINT64_C(0x9e3779b97f4a7c15);
+    finding->count = 1;
+    finding->total_ns = finding->max_ns = waited;
+    finding->process = process_info_of(process);
+    finding->thread = thread_info_of(thread);
+    finding->first_real_ns = finding->last_real_ns = source_real_ns(process->source, slot->wanted_since_ns);
+    finding->title =
+        arena_format(arena, "A wake-up seems lost: %s waits for %s, which was signalled %s before and never since",
+                     thread->name, name, words_duration(slot->wanted_since_ns - slot->wanted_signal_ns, arena));
+    finding->remedy =
+        "Set a variable under the mutex before the signal, and wait in a loop only while it is not set: who comes late "
+        "then does not wait.";
+    evidence_text(finding, "lock", name);
+    evidence_text(finding, "signalled_by",
+                  arena_format(arena, "%s (%u)", signaller ? signaller->name : "thread", slot->wanted_signal_tid));
+    evidence_count(finding, "signals_without_waiter", slot->wanted_signals);
+    finding_stack_add(finding, "waits for ever, it seems", waiting, 1, (double)waited, arena);
+    finding_stack_add(finding, "signalled when nobody waited", signal, slot->wanted_signals, 0, arena);
+}
+
+static void wakeups_find(struct model *model, const struct lost_wakeups *wakeups, struct findings *findings)
+{
+    const struct model_thread *thread;
+    for (size_t i = 0; i < model->process_count; i++) {
+        for (size_t position = 0; (thread = lost_wakeups_next(wakeups, &model->processes[i], &position));)
+            wakeup_find(model, thread, findings);
+    }
+}
+
 static void rule_end(void *state, struct model *model, struct findings *findings)
 {
     struct misuse_list *seen = state;
     for (size_t i = 0; i < seen->count; i++)
         misuse_find(model, &seen->list[i], findings);
+    wakeups_find(model, seen->wakeups, findings);
+    lost_wakeups_free(seen->wakeups);
     free(seen->list);
     free(seen);
 }

@@ -69,7 +69,7 @@ static const char *since_words(struct model *model, const struct model_process *
 {
     const struct trace_lockset *locks = trace_lockset_find(process->trace, set);
     for (size_t i = 0; locks && i < locks->count; i++) {
-        if (locks->locks[i] != lock)
+        if (locks->locks[i] != lock || locks->places[i] == 0)
             continue;
         const struct frame *frame = symbols_address(model->symbols, process->trace, locks->places[i], locks->modules);
         return frame->system ? "" : arena_format(model->arena, " since %s", words_frame(frame, model->arena));

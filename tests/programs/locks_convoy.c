@@ -2,10 +2,12 @@
 /*
  * Threads that wait for one mutex, `ledger_lock`. With the argument "guilty" the owner keeps it for HOLD_MS in
  * slow_audit(), for which the others stand in line; with "innocent" each has a lock of its own and the owner does the
- * same work. Printed is what the waiters lost by their own clocks (waited_ns), how much of it they may have spent
- * queueing for a CPU (queued_ns), and how often they waited (waits).
+ * same work. With "convoy" all take it again and again for a few microseconds, and it is of the kind that the kernel
+ * hands to who has waited longest. Printed is what the waiters lost by their own clocks (waited_ns), how much of it
+ * they may have spent queueing for a CPU (queued_ns), and how often they waited (waits).
  *
- * Expected: guilty, lock-contention on ledger_lock whose owner is slow_audit; innocent, nothing.
+ * Expected: guilty, lock-contention on ledger_lock whose owner is slow_audit; convoy, lock-contention on it as a
+ * convoy; innocent, nothing.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -16,6 +18,9 @@
 #define WAITERS 4
 #define ROUNDS 20
 #define HOLD_MS 20
+#define CONVOY 8 /* threads */
+#define CONVOY_TURNS 3000
+#define CONVOY_WORK 1000
 
 static pthread_mutex_t ledger_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t own_locks[WAITERS + 1];
@@ -73,10 +78,37 @@ static void *waiter(void *argument)
     return NULL;
 }
 
+static void *convoy_member(void *argument)
+{
+    for (int i = 0; i < CONVOY_TURNS; i++) {
+        pthread_mutex_lock(&ledger_lock);
+        for (int work = 0; work < CONVOY_WORK; work++)
+            sink++;
+        pthread_mutex_unlock(&ledger_lock);
+    }
+    return argument;
+}
+
+static int convoy(void)
+{
+    pthread_t threads[CONVOY];
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
+    pthread_mutex_init(&ledger_lock, &attributes);
+    for (int i = 0; i < CONVOY; i++)
+        pthread_create(&threads[i], NULL, convoy_member, NULL);
+    for (int i = 0; i < CONVOY; i++)
+        pthread_join(threads[i], NULL);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     pthread_t threads[WAITERS];
     uint64_t total = 0, queue = 0;
+    if (argc > 1 && strcmp(argv[1], "convoy") == 0)
+        return convoy();
     shared = argc > 1 && strcmp(argv[1], "guilty") == 0;
     pthread_barrier_init(&taken, NULL, WAITERS + 1);
     pthread_barrier_init(&done, NULL, WAITERS + 1);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * locks_processes hang|inversion|ordered|gated DIRECTORY: two processes that lock two files below DIRECTORY.
+ * locks_processes hang|inversion|ordered|gated files|mutexes DIRECTORY: two processes that lock two files below
+ * DIRECTORY, or two mutexes in memory that they share.
  *
  * hang: each has locked one and waits for the other's; "hanging" is printed when both are about to wait. inversion:
  * they take turns, in conflicting order. ordered: they take turns, in the same order. gated: in conflicting order, but
- * with a third file locked.
+ * with a third one locked.
  *
  * Expected: hang, a deadlock of both processes; inversion, lock-order-inversion; ordered and gated, nothing.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -17,8 +19,11 @@
 #include <unistd.h>
 
 static const char *mode;
-static int files[3];
-static int *arrived;
+static int with_files, files[3];
+static struct shared {
+    int arrived;
+    pthread_mutex_t mutexes[3];
+} * shared;
 
 static int file_open(const char *directory, const char *name)
 {
@@ -31,21 +36,31 @@ static void meet(void)
 {
     if (strcmp(mode, "hang") != 0)
         return;
-    if (__atomic_add_fetch(arrived, 1, __ATOMIC_ACQ_REL) == 2) {
+    if (__atomic_add_fetch(&shared->arrived, 1, __ATOMIC_ACQ_REL) == 2) {
         puts("hanging");
         fflush(stdout);
     }
-    while (__atomic_load_n(arrived, __ATOMIC_ACQUIRE) < 2)
+    while (__atomic_load_n(&shared->arrived, __ATOMIC_ACQUIRE) < 2)
         usleep(1000);
 }
 
-static void transfer(int from, int to)
+static inline __attribute__((always_inline)) void lock(int i)
 {
-    flock(files[from], LOCK_EX);
+    with_files ? flock(files[i], LOCK_EX) : pthread_mutex_lock(&shared->mutexes[i]);
+}
+
+static inline __attribute__((always_inline)) void unlock(int i)
+{
+    with_files ? flock(files[i], LOCK_UN) : pthread_mutex_unlock(&shared->mutexes[i]);
+}
+
+static __attribute__((noinline)) void transfer(int from, int to)
+{
+    lock(from);
     meet();
-    flock(files[to], LOCK_EX);
-    flock(files[to], LOCK_UN);
-    flock(files[from], LOCK_UN);
+    lock(to);
+    unlock(to);
+    unlock(from);
 }
 
 static void work(const char *directory, int number)
@@ -55,25 +70,37 @@ static void work(const char *directory, int number)
     files[1] = file_open(directory, "orders");
     files[2] = file_open(directory, "gate");
     if (strcmp(mode, "gated") == 0)
-        flock(files[2], LOCK_EX);
+        lock(2);
     transfer(second, !second);
-    flock(files[2], LOCK_UN);
+    if (strcmp(mode, "gated") == 0)
+        unlock(2);
+}
+
+static void mutexes_make(void)
+{
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    for (int i = 0; i < 3; i++)
+        pthread_mutex_init(&shared->mutexes[i], &attributes);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 3)
+    if (argc < 4)
         return 2;
     mode = argv[1];
-    arrived = mmap(NULL, sizeof(*arrived), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    with_files = strcmp(argv[2], "files") == 0;
+    shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    mutexes_make();
     pid_t child = fork();
     if (child == 0) {
-        work(argv[2], 0);
+        work(argv[3], 0);
         return 0;
     }
     if (strcmp(mode, "hang") != 0)
         waitpid(child, NULL, 0);
-    work(argv[2], 1);
+    work(argv[3], 1);
     waitpid(child, NULL, 0);
     return 0;
 }

@@ -34,6 +34,15 @@ class Contention(Case):
         self.assertEqual((lock["kind"], lock["instances"]), ("mutex", 1))
         self.assertLessEqual(lock["contended"], truth["waits"])
         self.assertGreaterEqual(lock["queue_max"], 2)
+        self.assertNotIn("convoy", finding["evidence"], "one slow owner is none")
+
+    def test_handed_on(self):
+        """Nobody has it for long, but everybody stands in line for it each time."""
+        report, _ = self.record([BUILT / "locks_convoy", "convoy"])
+        finding = self.find(report, "lock-contention", function="convoy_member")[0]
+        self.assertIn("in a convoy", finding["title"])
+        self.assertRegex(finding["evidence"]["convoy"], r"^each waits .*s behind \d\.\d others, who have it for .*s each$")
+        self.assertIn("convoy_member", self.stacks(finding, "owner")[0])
 
     def test_flame_by_owner(self):
         with Recording([BUILT / "locks_convoy", "guilty"]) as recording:

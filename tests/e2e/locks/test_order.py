@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Locks in conflicting order, deadlocks while they hang and after the process was killed, misuse; and what is right."""
 
+import json
 import signal
 import time
 
 from lib.case import Case, main
-from lib.process import BUILD, PROGRAMS, PYTHON, run
+from lib.process import BUILD, CPROBE, PROGRAMS, PYTHON, run
 from lib.recording import Recording
 
 PATTERNS = BUILD / "tests" / "programs" / "locks_patterns"
@@ -59,6 +60,21 @@ class Order(Case):
                 recording.process.wait()
                 report = recording.report()
                 self.assertEqual([f["id"] for f in report["findings"]], [finding["id"]], "after it was killed")
+
+    def test_lost_wakeup(self):
+        """Whoever looks at what it waits for comes late for nothing."""
+        for how, lost in ("early", True), ("busy", True), ("predicate", False), ("attended", False), ("timed", False):
+            with self.subTest(how=how), Recording([BUILD / "tests" / "programs" / "lost_wakeup", how]) as recording:
+                self.assertEqual(recording.process.wait(), 0)
+                report = json.loads(run([CPROBE, "report", "--format", "json", "--set", "lock-misuse.wakeup=1ms", recording.directory]))
+                self.assertEqual(self.rules(report), ["lock-misuse"] if lost else [], report["findings"])
+                self.assert_clean(recording.report())  # too short a wait to be sure
+                if lost:
+                    finding = report["findings"][0]
+                    self.assertIn("A wake-up seems lost", finding["title"])
+                    functions = [{frame["function"] for frame in stack["frames"]} for stack in finding["stacks"]]
+                    self.assertIn("wait_without_look", functions[0])
+                    self.assertIn("tell", functions[1])
 
     def test_python(self):
         finding = self.find(self.record([PYTHON, PROGRAMS / "locks_python.py", "inversion"]), "lock-order-inversion")[0]

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Processes that lock each other out."""
 
+import re
 import time
 
 from lib.case import Case, main
@@ -13,44 +14,49 @@ PATIENCE = 60  # seconds, for a condition that is bound to come
 
 
 class Processes(Case):
-    def record(self, mode):
-        with Recording([PROGRAM, mode, scratch("files")]) as recording:
+    def record(self, mode, what):
+        with Recording([PROGRAM, mode, what, scratch("files")]) as recording:
             self.assertEqual(recording.process.wait(), 0, recording.process.output())
             return recording.report()
 
-    def deadlock(self, recording):
-        found = [f for f in recording.report()["findings"] if f["title"].startswith("Deadlock")]
-        return found[0] if found else None
+    def hang(self, what):
+        """The deadlock that is found while it hangs."""
+        with Recording([PROGRAM, "hang", what, scratch("files")]) as recording:
+            end = time.monotonic() + PATIENCE
+            while time.monotonic() < end:
+                if "hanging" in recording.process.output():
+                    found = [f for f in recording.report()["findings"] if f["title"].startswith("Deadlock")]
+                    if found:
+                        return found[0]
+        self.fail("no deadlock while it hangs")
 
     def test_deadlock(self):
-        home = scratch("files")
-        with Recording([PROGRAM, "hang", home]) as recording:
-            end, finding = time.monotonic() + PATIENCE, None
-            while not finding and time.monotonic() < end:
-                if "hanging" in recording.process.output():
-                    finding = self.deadlock(recording)
-            self.assertTrue(finding, "no deadlock while it hangs")
-        self.assertEqual((finding["rule"], finding["severity"]), ("lock-order-inversion", "error"))
-        self.assertIn("2 threads of several processes", finding["title"])
-        roles = sorted(stack["role"].split(" since")[0] for stack in finding["stacks"])
-        self.assertEqual(roles, [f"waits for {home}/accounts while holding {home}/orders",
-                                 f"waits for {home}/orders while holding {home}/accounts"])
-        self.assertTrue(all("transfer" in [frame["function"] for frame in stack["frames"]] for stack in finding["stacks"]))
-        # The one that was killed first left its file to the other, which went on: the order remains.
-        self.assertEqual([f["rule"] for f in recording.report()["findings"]], ["lock-order-inversion"])
+        for what in "files", "mutexes":
+            with self.subTest(what=what):
+                finding = self.hang(what)
+                self.assertEqual((finding["rule"], finding["severity"]), ("lock-order-inversion", "error"))
+                self.assertIn("2 threads of several processes", finding["title"])
+                self.assertEqual(len(finding["stacks"]), 2)
+                self.assertTrue(all("transfer" in [frame["function"] for frame in stack["frames"]] for stack in finding["stacks"]))
+        names = [re.findall(r"/(accounts|orders)\b", stack["role"]) for stack in self.hang("files")["stacks"]]
+        self.assertEqual(sorted(names), [["accounts", "orders"], ["orders", "accounts"]])
 
     def test_inversion(self):
-        report = self.record("inversion")
-        finding = self.find(report, "lock-order-inversion", function="transfer")[0]
-        self.assertEqual(len(report["findings"]), 1, report["findings"])
-        self.assertEqual(finding["severity"], "error")
-        self.assertEqual(len({step.split(" takes ")[0] for key, step in finding["evidence"].items() if key.startswith("order_")}), 2)
+        for what in "files", "mutexes":
+            with self.subTest(what=what):
+                report = self.record("inversion", what)
+                finding = self.find(report, "lock-order-inversion", function="transfer")[0]
+                self.assertEqual(len(report["findings"]), 1, report["findings"])
+                self.assertEqual(finding["severity"], "error")
+                steps = [step.split(" takes ")[0] for key, step in finding["evidence"].items() if key.startswith("order_")]
+                self.assertEqual(len(set(steps)), 2, steps)
 
     def test_order_and_gate(self):
         for mode in "ordered", "gated":
-            report = self.record(mode)
-            self.assert_clean(report)
-            self.assertEqual(len(report["processes"]), 2)
+            for what in "files", "mutexes":
+                report = self.record(mode, what)
+                self.assert_clean(report)
+                self.assertEqual(len(report["processes"]), 2)
 
 
 if __name__ == "__main__":

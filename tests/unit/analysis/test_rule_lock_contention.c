@@ -55,6 +55,36 @@ static void waits_and_owner_are_named(void **state)
     scene_end(&scene);
 }
 
+static bool convoy_of(uint64_t acquisitions, uint32_t waiters, uint64_t turn_ns)
+{
+    struct trace_builder *b = scene_process(PID);
+    uint32_t waiting = scene_stack(b, PC_HANDLE, PC_MAIN), owning = scene_stack(b, PC_RENDER, PC_MAIN);
+    uint32_t lock = builder_lock(b, LOCK_A, "mutex");
+    builder_thread(b, OWNER, "owner", T0);
+    for (uint64_t i = 0; i < 200; i++) {
+        locks_left(b, OWNER, T0 + i * 20 * MS, turn_ns, lock, owning, waiters);
+        builder_wait(b, PID, T0 + i * 20 * MS, 10 * MS, C_MUTEX, lock, waiting, 0);
+    }
+    locks_taken(b, OWNER, T0 + SEC, MS, acquisitions, lock);
+    builder_end(b, T0 + 10 * SEC, 0);
+    struct scene scene = scene_run(NULL, b, NULL);
+    const struct finding *f = scene_finding(&scene, RULE);
+    bool found = false;
+    for (size_t i = 0; i < f->evidence_count; i++)
+        found |= strcmp(f->evidence[i].key, "convoy") == 0;
+    scene_end(&scene);
+    return found;
+}
+
+static void convoy_is_a_queue_without_a_slow_owner(void **state)
+{
+    (void)state;
+    assert_true(convoy_of(300, 5, 2 * MS));
+    assert_false(convoy_of(300, 5, 9 * MS));   /* the owner is slow */
+    assert_false(convoy_of(300, 1, 2 * MS));   /* no queue */
+    assert_false(convoy_of(30000, 5, 2 * MS)); /* most get it at once */
+}
+
 static size_t findings_of(struct trace_builder *b)
 {
     struct scene scene = scene_run(NULL, b, NULL);
@@ -145,6 +175,7 @@ static void objects_of_one_place_are_one_class(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(convoy_is_a_queue_without_a_slow_owner),
         cmocka_unit_test(waits_and_owner_are_named),
         cmocka_unit_test(little_waiting_is_no_finding),
         cmocka_unit_test(conditions_are_not_held),

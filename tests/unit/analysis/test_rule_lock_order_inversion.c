@@ -244,9 +244,69 @@ static void own_lock_is_a_deadlock(void **state)
     scene_end(&scene);
 }
 
+/* A second process with the same two files. */
+static struct trace_builder *files_of(uint32_t pid, bool reversed, bool hangs)
+{
+    struct trace_builder *b = scene_process(pid);
+    uint32_t one = builder_endpoint(b, ENDPOINT_FILE, ROLE_NONE, "/srv/one");
+    uint32_t two = builder_endpoint(b, ENDPOINT_FILE, ROLE_NONE, "/srv/two");
+    uint32_t from = reversed ? two : one, to = reversed ? one : two;
+    uint32_t set = locks_held(b, PC_MAIN, 0, from), stack = scene_stack(b, reversed ? PC_RENDER : PC_PARSE, PC_MAIN);
+    locks_order(b, pid, from, to, set, stack, ORDER_ALONE);
+    if (hangs)
+        locks_wanted(builder_thread(b, pid + 1, "hangs", T0), T0 + SEC, to, set, stack);
+    builder_end(b, T0 + 10 * SEC, 0);
+    return b;
+}
+
+static void processes_share_files(void **state)
+{
+    (void)state;
+    struct scene scene = scene_run(NULL, files_of(PID, false, false), files_of(PID + 50, true, false), NULL);
+    const struct finding *f = scene_finding(&scene, RULE);
+    assert_int_equal(f->severity, SEVERITY_ERROR); /* each alone, but they are two */
+    assert_non_null(strstr(f->title, "/srv/one and /srv/two are taken in conflicting order"));
+    scene_end(&scene);
+    scene = scene_run(NULL, files_of(PID, false, false), files_of(PID + 50, false, false), NULL);
+    assert_int_equal(scene_count(&scene, RULE), 0);
+    scene_end(&scene);
+}
+
+static void processes_hang_together(void **state)
+{
+    (void)state;
+    struct scene scene = scene_run(NULL, files_of(PID, false, true), files_of(PID + 50, true, true), NULL);
+    const struct finding *f = scene_finding(&scene, RULE);
+    assert_string_equal(f->title,
+                        "Deadlock: 2 threads of several processes wait for each other's locks: /srv/two and /srv/one");
+    assert_non_null(strstr(f->stacks[0].role, "waits for /srv/two while holding /srv/one"));
+    assert_non_null(strstr(f->stacks[1].role, "waits for /srv/one while holding /srv/two"));
+    scene_end(&scene);
+}
+
+/* The same addresses in two processes are two locks. */
+static void processes_have_their_own_mutexes(void **state)
+{
+    struct trace_builder *builders[2];
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct trace_builder *b = builders[i] = scene_process(PID + 50 * i);
+        uint32_t a = builder_lock(b, LOCK_A, "mutex"), c = builder_lock(b, LOCK_B, "mutex");
+        uint32_t from = i ? c : a, to = i ? a : c;
+        locks_order(b, PID + 50 * i, from, to, locks_held(b, PC_MAIN, 0, from), scene_stack(b, PC_PARSE), 0);
+        builder_end(b, T0 + SEC, 0);
+    }
+    struct scene scene = scene_run(NULL, builders[0], builders[1], NULL);
+    assert_int_equal(scene_count(&scene, RULE), 0);
+    scene_end(&scene);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(processes_share_files),
+        cmocka_unit_test(processes_hang_together),
+        cmocka_unit_test(processes_have_their_own_mutexes),
         cmocka_unit_test(conflicting_order_names_both_sides),
         cmocka_unit_test(one_order_is_no_finding),
         cmocka_unit_test(circle_of_three_is_found_once),
