@@ -68,6 +68,15 @@ static bool carried(const struct trap_access *load, const struct trap_access *st
             insn_carries((const uint8_t *)load->end, load->data, (const uint8_t *)store->begin, store->data));
 }
 
+/* What was in its bytes right after the access is what it loaded or stored. */
+static bool stood(const struct trap_access *a)
+{
+    uint64_t mask = a->size >= 8 ? ~UINT64_C(0) : (UINT64_C(1) << (8 * a->size)) - 1;
+    return (a->memory >> (8 * a->offset) & mask) == a->value;
+}
+
+/* The change itself is seen to happen while the first one is held: the word was as it had loaded it then, and is as the
+   other one stored it when that one arrives. */
 static bool lost(const struct trap_word *w, uint32_t i, const struct trap_access *other, struct conflict *out)
 {
     const struct trap_access *load = &w->accesses[i], *store = next_of(w, i);
@@ -75,8 +84,8 @@ static bool lost(const struct trap_word *w, uint32_t i, const struct trap_access
         store < other || store->access != INSN_WRITE || store->flags & TRAP_LOCKED || !(store->flags & TRAP_EXACT))
         return false;
     if (!same_bytes(load, other) || !same_bytes(load, store) || other->value == load->value ||
-        store->value == other->value || store->value == load->value || trap_locked(store, other) ||
-        !carried(load, store))
+        store->value == other->value || store->value == load->value || !stood(load) || !stood(other) ||
+        trap_locked(store, other) || !carried(load, store))
         return false;
     *out = (struct conflict){load, other, store, CONFLICT_LOST | CONFLICT_CHANGED};
     return true;

@@ -8,14 +8,15 @@
  * except through the word itself: a thread that first reads the word and then writes it may have waited for that value
  * (a spin lock's release, a mailbox). So:
  *
- *   lost       the held thread had loaded a value; another one stored a different value; then the first one stored what
- *              it had made of the old value, without looking again. The other's value is gone. That is certain: the
- *              loaded value came from the register, that it went into what was stored is followed through the
- *              instructions (insn_carries), or the new value is a node that leads to the old one (a list's head).
- *              Of lists and counters, not of last-writer-wins fields: what was stored there does not come from the
- * load. The pattern is the read-write-write case of S. Lu et al., "AVIO", ASPLOS 2006. write      the held thread had
- * written; the other one wrote a different value without having read the word in between, and no third thread had read
- * one wrote, the other read
+ * - lost: the held thread had loaded a value; another one stored a different value; then the first one stored what it
+ *   had made of the old value, without looking again. The other's value is gone. That is certain: the loaded value came
+ *   from the register, the word is seen to change while the first thread is held, that the old value went into what was
+ *   stored is followed through the instructions (insn_carries), or what was stored is a node that leads to the old one
+ *   (a list's head). That holds for lists and counters, not for last-writer-wins fields: what is stored there does not
+ *   come from the load. The read-write-write case of S. Lu et al., "AVIO", ASPLOS 2006.
+ * - changed: the held thread had written; the other one wrote a different value without having read the word in
+ * between, and no third thread had.
+ * - read: one wrote, the other read.
  *
  * Not stated: accesses that are one for all processors on either side, accesses with a lock in common, of which the
  * instruction or the bytes are not known, and writes of the value that was there.
