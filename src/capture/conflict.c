@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "capture/conflict.h"
 
+#include <string.h>
+
 #include "capture/recorder.h"
 
 #define PLACES 1024u /* pairs of places remembered */
@@ -184,12 +186,13 @@ void conflict_write(const struct trap_word *w, const struct conflict *c)
     writer_log_commit(&e->header, EVENT_CONFLICT);
 }
 
+static struct {
+    uint64_t pair;
+    uint32_t count;
+} seen[PLACES];
+
 bool conflict_known(const struct conflict *c)
 {
-    static struct {
-        uint64_t pair;
-        uint32_t count;
-    } seen[PLACES];
     uint64_t low = c->first->end < c->second->end ? c->first->end : c->second->end;
     uint64_t pair = (low * UINT64_C(0x9E3779B97F4A7C15)) ^ (c->first->end + c->second->end) ^ (uint64_t)c->flags << 60;
     pair |= pair == 0;
@@ -201,4 +204,9 @@ bool conflict_known(const struct conflict *c)
             return ++seen[at].count > REPEATS;
     }
     return true;
+}
+
+void conflict_forked(void)
+{
+    memset(seen, 0, sizeof(seen));
 }

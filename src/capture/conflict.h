@@ -52,4 +52,7 @@ void conflict_write(const struct trap_word *w, const struct conflict *c);
 /* Whether a conflict between these two places was written often enough; counts it. The watcher only. */
 bool conflict_known(const struct conflict *c);
 
+/* In the child after fork: nothing was written. */
+void conflict_forked(void);
+
 #endif

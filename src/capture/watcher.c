@@ -13,6 +13,7 @@
 #include "capture/armory.h"
 #include "capture/breakpoint.h"
 #include "capture/clock.h"
+#include "capture/conflict.h"
 #include "capture/put.h"
 #include "capture/real.h"
 #include "capture/record.h"
@@ -312,4 +313,5 @@ void watcher_forked(void)
     memset(&trap_totals, 0, sizeof(trap_totals));
     armory_forked();
     suspects_forked();
+    conflict_forked();
 }
