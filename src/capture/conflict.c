@@ -79,7 +79,7 @@ static bool stood(const struct trap_access *a)
 
 /* The change itself is seen to happen while the first one is held: the word was as it had loaded it then, and is as the
    other one stored it when that one arrives. */
-static bool lost(const struct trap_word *w, uint32_t i, const struct trap_access *other, struct conflict *out)
+static bool overtaken(const struct trap_word *w, uint32_t i, const struct trap_access *other, struct conflict *out)
 {
     const struct trap_access *load = &w->accesses[i], *store = next_of(w, i);
     if (load->access != INSN_READ || !(load->flags & TRAP_EXACT) || !writes(other) || !store || !known(store) ||
@@ -87,9 +87,9 @@ static bool lost(const struct trap_word *w, uint32_t i, const struct trap_access
         return false;
     if (!same_bytes(load, other) || !same_bytes(load, store) || other->value == load->value ||
         store->value == other->value || store->value == load->value || !stood(load) || !stood(other) ||
-        trap_locked(store, other) || !carried(load, store))
+        trap_locked(store, other))
         return false;
-    *out = (struct conflict){load, other, store, CONFLICT_LOST | CONFLICT_CHANGED};
+    *out = (struct conflict){load, other, store, CONFLICT_CHANGED | (carried(load, store) ? CONFLICT_LOST : 0)};
     return true;
 }
 
@@ -123,8 +123,8 @@ bool conflict_find(const struct trap_word *w, struct conflict *out)
         for (uint32_t j = i + 1; j < count_of(w) && during(held, &w->accesses[j]); j++) {
             const struct trap_access *other = &w->accesses[j];
             struct conflict c;
-            if (could_conflict(held, other) && other->stack && (lost(w, i, other, &c) || compare(w, i, other, &c)) &&
-                weight(&c) > weight(out))
+            if (could_conflict(held, other) && other->stack &&
+                (overtaken(w, i, other, &c) || compare(w, i, other, &c)) && weight(&c) > weight(out))
                 *out = c;
         }
     }

@@ -15,7 +15,7 @@
  *   (a list's head). That holds for lists and counters, not for last-writer-wins fields: what is stored there does not
  *   come from the load. The read-write-write case of S. Lu et al., "AVIO", ASPLOS 2006.
  * - changed: the held thread had written; the other one wrote a different value without having read the word in
- * between, and no third thread had.
+ * between, and no third thread had. Or all is as above, but that the old value went into the new one is not known.
  * - read: one wrote, the other read.
  *
  * Not stated: accesses that are one for all processors on either side, accesses with a lock in common, of which the
@@ -30,7 +30,7 @@
 struct conflict {
     const struct trap_access *first;  /* was held */
     const struct trap_access *second; /* came meanwhile */
-    const struct trap_access *third;  /* CONFLICT_LOST: what the first did next; else NULL */
+    const struct trap_access *third;  /* what the first one stored next, where it had loaded; else NULL */
     uint16_t flags;                   /* CONFLICT_*, format.h */
 };
 

@@ -255,7 +255,10 @@ static void *watch(void *unused)
     watcher.random = (clock_now() ^ watcher.tid) | 1;
     watcher.filled_ns = clock_now();
     trap_budget_ns = watcher.arming_ns = ACCOUNT_MAX_NS / 2;
-    if (SYS_CALL(SYS_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE, 0, 0, 0) == 0 && trap_init() == 0 && self_test())
+    bool ready = SYS_CALL(SYS_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE, 0, 0, 0) == 0;
+    while (ready && debugged(clock_now()) && !load_acquire(&watcher.stop))
+        rest(IDLE_NS);
+    if (ready && trap_init() == 0 && self_test())
         while (!load_acquire(&watcher.stop) && round_trip())
             ;
     armory_close();
