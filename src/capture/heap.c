@@ -5,6 +5,7 @@
 
 #include "capture/clock.h"
 #include "capture/interned.h"
+#include "capture/life.h"
 #include "capture/recorder.h"
 #include "capture/sampler.h"
 #include "capture/sites.h"
@@ -136,6 +137,7 @@ static uint32_t block_enter(uint32_t site_number, void *block, size_t size)
         store_relaxed(word, 0);
         return 0;
     }
+    life_begins((uint32_t)(word - heap_filter));
     store_release(&numbers[word - heap_filter], number);
     store_relaxed(&s->numbers[add_relaxed(&s->next, 1) % SITE_BLOCKS], number);
     return number;
@@ -281,12 +283,16 @@ void heap_allocated(void *block, size_t size, struct heap_place place)
 
 /* ---- the end of a block ---- */
 
-bool heap_leaving(void *block, struct watch_range *was)
+bool heap_leaving(void *block, enum lifecycle how, struct watch_range *was)
 {
-    uint32_t number = load_acquire(&numbers[heap_word(block) - heap_filter]);
+    uint32_t word = (uint32_t)(heap_word(block) - heap_filter), number = load_acquire(&numbers[word]);
     struct watch_range range;
     if (!watchlist_get(number, &range) || range.start != (uintptr_t)block)
         return false;
+    if (range.site) {
+        const struct site *s = &sites[range.site - 1];
+        life_ends(word, &range, how, s->pid == recorder.pid ? s->stack : 0);
+    }
     return block_leave(number, was);
 }
 
@@ -301,8 +307,9 @@ void heap_watch(const struct watch_range *region)
     void *block = (void *)region->start;
     uint32_t *word = heap_word(block), free = 0;
     struct watch_range was;
-    if (heap_watched(block))
-        heap_leaving(block, &was); /* as a block of its site */
+    if (heap_watched(block) && watchlist_get(load_acquire(&numbers[word - heap_filter]), &was) &&
+        was.start == region->start)
+        block_leave(was.number, &was); /* as a block of its site */
     if (cas_acq_rel(word, &free, heap_tag(block)))
         store_release(&numbers[word - heap_filter], region->number);
 }

@@ -126,7 +126,7 @@ static COLD void *realloc_slowly(void *block, size_t size, struct heap_place pla
     struct watch_range was;
     if (watched && arena_owns(block))
         return arena_move(block, size);
-    if (!watched || !heap_leaving(block, &was))
+    if (!watched || !heap_leaving(block, LIFECYCLE_RESIZED, &was))
         return ALLOCATE(realloc, size, place, ARENA_ALIGN, block, size);
     void *moved = real_table.realloc(block, size);
     if (moved)
@@ -173,7 +173,7 @@ static COLD void free_slowly(void *block)
     struct watch_range was;
     if (arena_owns(block))
         return;
-    heap_leaving(block, &was);
+    heap_leaving(block, LIFECYCLE_FREED, &was);
     load_relaxed (&real_free)(block);
 }
 

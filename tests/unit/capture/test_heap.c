@@ -52,7 +52,7 @@ static void request_parse(uintptr_t block)
 
 static bool release(uintptr_t block)
 {
-    return heap_watched((void *)block) && heap_leaving((void *)block, &range);
+    return heap_watched((void *)block) && heap_leaving((void *)block, LIFECYCLE_FREED, &range);
 }
 
 /* Frames of this program are the recorder's own, so what has names is in a library. */
