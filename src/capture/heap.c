@@ -21,8 +21,9 @@
 #define PLACES 8192u
 #define PLACE_PROBES 8u
 #define SITES 512u
-#define SITE_BLOCKS 64u   /* watched at once, of one site */
-#define ENTERED_MAX 2000u /* blocks entered in one period of 2^30 ns */
+#define SITE_BLOCKS 64u    /* watched at once, of one site */
+#define ENTERED_FIRST 512u /* blocks entered whenever they come; from then on */
+#define ENTERED_MAX 32u    /* in one period of 2^24 ns */
 
 TLS_INITIAL_EXEC struct heap_thread heap_self;
 uint32_t heap_seen[HEAP_SEEN];
@@ -52,6 +53,7 @@ static struct site sites[2 * SITES];
 static struct {
     uint32_t on;
     uint32_t threaded;        /* any: heap_threads_begin was called */
+    uint32_t first;           /* any: blocks entered, up to ENTERED_FIRST */
     uint32_t period, entered; /* any: blocks entered in this period */
 } heap;
 
@@ -89,10 +91,12 @@ static void credit_draw(struct heap_thread *h)
 
 /* ---- blocks ---- */
 
-/* The second's share is not used up. */
+/* The period's share is not used up: short ones, so that not only what comes first in each second is seen. */
 static bool period_has_room(void)
 {
-    uint32_t now = (uint32_t)(clock_now() >> 30);
+    uint32_t now = (uint32_t)(clock_now() >> 24);
+    if (load_relaxed(&heap.first) < ENTERED_FIRST && add_relaxed(&heap.first, 1) < ENTERED_FIRST)
+        return true;
     if (load_relaxed(&heap.period) != now) {
         store_relaxed(&heap.period, now);
         store_relaxed(&heap.entered, 0);

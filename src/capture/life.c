@@ -12,7 +12,8 @@
 
 #define CONFLICTS_MAX 256u   /* written in all, */
 #define CONFLICTS_OF_SITE 8u /* and of one site */
-#define ASKED_MAX 64u        /* threads asked in one period of 2^30 ns */
+#define SAME_PAIR 2u         /* and of one site and the same two threads in the same roles */
+#define ASKED_MAX 16u        /* threads asked in one period of 2^24 ns */
 #define SITES 1024u
 
 /* What a thread has done, as far as it shows. The same twice: nothing in between. */
@@ -69,24 +70,26 @@ static bool deeds_ask(const struct life *l, struct deeds *out)
 
 static bool period_has_room(void)
 {
-    uint32_t now = (uint32_t)(clock_now() >> 30);
+    uint32_t now = (uint32_t)(clock_now() >> 24);
     if (exchange_acq_rel(&period, now) != now)
         store_relaxed(&asked, 0);
     return add_relaxed(&asked, 1) < ASKED_MAX;
 }
 
-/* Notes the pair of threads; *crossed: the same two were seen the other way round. False: the site has had its share.
- */
+/* Notes the pair of threads; *crossed: the same two were seen the other way round. False: these two, or the site, have
+   had their share. */
 static bool pair_note(uint32_t site, struct pair pair, bool *crossed)
 {
-    uint32_t at = add_relaxed(&conflicts[site % SITES].count, 1);
-    *crossed = false;
-    if (at >= CONFLICTS_OF_SITE)
-        return false;
     struct pair *pairs = conflicts[site % SITES].pairs;
-    for (uint32_t i = 0; i < at; i++)
+    uint32_t *count = &conflicts[site % SITES].count, seen = load_relaxed(count), same = 0;
+    *crossed = false;
+    for (uint32_t i = 0; i < seen && i < CONFLICTS_OF_SITE; i++) {
         *crossed |= pairs[i].first == pair.second && pairs[i].second == pair.first;
-    pairs[at] = pair;
+        same += pairs[i].first == pair.first && pairs[i].second == pair.second;
+    }
+    if (same >= SAME_PAIR || seen >= CONFLICTS_OF_SITE || (seen = add_relaxed(count, 1)) >= CONFLICTS_OF_SITE)
+        return false;
+    pairs[seen] = pair;
     return true;
 }
 

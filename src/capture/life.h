@@ -11,7 +11,7 @@
  * noted whether both have freed each other's (LIFECYCLE_CROSSED). Even so such a conflict is likely, not proven.
  *
  * The first thread is not stopped: what it did since is read from its thread-local storage by process_vm_readv(2),
- * which fails where a pointer would fault. At most some dozens a second.
+ * which fails where a pointer would fault. At most some hundreds a second.
  */
 #ifndef CPROBE_CAPTURE_LIFE_H
 #define CPROBE_CAPTURE_LIFE_H

@@ -20,16 +20,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BUCKETS 64
+#define BUCKETS 1024
 #define NOINLINE __attribute__((noinline))
 
 struct node {
     long key;
-    int dead;
-    char value[36];
+    char value[40];
 };
 struct lru {
     struct node *buckets[BUCKETS];
+    volatile long used;
     pthread_mutex_t lock;
 };
 
@@ -61,12 +61,11 @@ static NOINLINE void buffer_use(size_t size)
     free(buffer);
 }
 
+/* One instruction, so that no node is freed twice and the program does not end; what stands around it is the race. */
 static NOINLINE struct node *cache_exchange(struct node *node)
 {
-    struct node *volatile *bucket = (struct node *volatile *)&cache->buckets[node->key % BUCKETS];
-    struct node *old = *bucket;
-    *bucket = node;
-    return old && !__atomic_exchange_n(&old->dead, 1, __ATOMIC_RELAXED) ? old : NULL;
+    cache->used += node->key;
+    return __atomic_exchange_n(&cache->buckets[node->key % BUCKETS], node, __ATOMIC_RELAXED);
 }
 
 static NOINLINE void cache_put(long key)
