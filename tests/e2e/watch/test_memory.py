@@ -113,6 +113,10 @@ class Memory(unittest.TestCase):
             with self.subTest(order=order):
                 self.assertEqual(self.record(LRU, 2, 2000, LD_PRELOAD=order).out, "done\n")
 
+    def test_allocations_while_the_real_malloc_is_asked_for(self):
+        recorded = self.record(LRU, 2, 2000, LD_PRELOAD=f"{SHIM}:{PROGRAMS}/dlsym_allocates.so")
+        self.assertEqual((recorded.out, self.sizes(recorded.trace())), ("done\n", [NODE, CACHE]))
+
     def test_regions(self):
         program = PROGRAMS / "watch_regions"
         expected = {"table": 0, "block": 0, "again": 0, "no name": 0, "unwatch": 0, "unwatch again": -1, "unwatch freed": -1, "thread": 0}
