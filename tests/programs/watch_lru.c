@@ -88,9 +88,10 @@ static NOINLINE void cache_put(long key)
 /* To the next thread, and from the one before. */
 static NOINLINE void cache_pass(long self, long key)
 {
-    struct node *node = need(sizeof(*node)), *other;
+    struct node *node = need(sizeof(*node));
+    void *sent = node, *other;
     node->key = key;
-    if (write(pipes[(self + 1) % thread_count][1], &node, sizeof(node)) != sizeof(node) ||
+    if (write(pipes[(self + 1) % thread_count][1], &sent, sizeof(sent)) != sizeof(sent) ||
         read(pipes[self][0], &other, sizeof(other)) != sizeof(other))
         abort();
     free(other);
