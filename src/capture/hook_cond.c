@@ -106,6 +106,7 @@ __asm__(".symver hook_cond_signal, pthread_cond_signal@@GLIBC_2.3.2");
 EXPORT int hook_cond_signal(pthread_cond_t *condition);
 int hook_cond_signal(pthread_cond_t *condition)
 {
+    life_told();
     signal_begin(condition);
     return REAL(pthread_cond_signal)(condition);
 }

@@ -252,6 +252,8 @@ enum lifecycle {
     LIFECYCLE_FREED = 1,
     LIFECYCLE_RESIZED = 2,
 };
+/* event_lifecycle.flags */
+#define LIFECYCLE_CROSSED 0x0001 /* the same two threads were seen the other way round, at this site */
 
 /* event_connect.flags */
 #define CONNECT_PENDING 0x0001  /* the program did not wait for it: it was made in non-blocking mode */
