@@ -132,7 +132,7 @@ static void add_values(struct model *model, const struct seen *s, struct finding
     const struct event_conflict *e = &s->event;
     evidence_text(f, "value_first", value_words(model, e->first_value));
     evidence_text(f, "value_meanwhile", value_words(model, e->second_value));
-    if (e->flags & CONFLICT_LOST)
+    if (e->third_stack)
         evidence_text(f, "value_that_overwrote_it", value_words(model, e->third_value));
 }
 
@@ -152,7 +152,7 @@ static void add_sides(struct model *model, const struct seen *s, struct finding 
               arena_format(model->arena, "%s meanwhile", access_words(e->second_kind)));
     if (e->third_stack)
         add_stack(model, s, f, "third", e->first_tid, e->third_stack,
-                  "overwrites that with a value made of the old one");
+                  e->flags & CONFLICT_LOST ? "overwrites that with what it made of the old value" : "overwrites that");
     evidence_text(f, "locks_first", locks_words(model, s->process, e->first_locks));
     evidence_text(f, "locks_second", locks_words(model, s->process, e->second_locks));
 }

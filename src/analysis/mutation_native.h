@@ -4,12 +4,13 @@
  * without anything between them (event LIFECYCLE). A part of rule_unlocked_mutation.c, of the shape of a rule.
  *
  * Confidence, in the evidence:
- *   confirmed  an update was lost: what one thread stored was overwritten with what another one had made of an older
- * value. An error. likely     two threads wrote different values, the second while the first had done nothing after its
- * own write. What keeps programs right all the same is not always to be seen: a value of which the last writer wins may
- * be meant so, and plain stores are what compilers make of atomic ones. A warning. possible   one thread read what
- * another one wrote: a note, and only where nothing stronger is known of that memory. Flags and clocks that are polled
- * look just so.
+ * - confirmed: an update was lost: what one thread stored was overwritten with what another one had made of an older
+ *   value. An error.
+ * - likely: two threads wrote different values, the second while the first had done nothing after its own write. What
+ *   keeps programs right all the same is not always to be seen: a value of which the last writer wins may be meant so,
+ *   and plain stores are what compilers make of atomic ones. A warning.
+ * - possible: one thread read what another one wrote: a note, and only where one of the two held a lock and nothing
+ *   stronger is known of that memory. Flags and clocks that are polled look just so, but without any lock.
  *
  * One finding is one kind of memory (allocating place, variable, region) and one pair of places that change it.
  */

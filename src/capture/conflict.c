@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "capture/conflict.h"
 
+#include <string.h>
+
 #include "capture/recorder.h"
 
 #define PLACES 1024u /* pairs of places remembered */
@@ -68,17 +70,26 @@ static bool carried(const struct trap_access *load, const struct trap_access *st
             insn_carries((const uint8_t *)load->end, load->data, (const uint8_t *)store->begin, store->data));
 }
 
-static bool lost(const struct trap_word *w, uint32_t i, const struct trap_access *other, struct conflict *out)
+/* What was in its bytes right after the access is what it loaded or stored. */
+static bool stood(const struct trap_access *a)
+{
+    uint64_t mask = a->size >= 8 ? ~UINT64_C(0) : (UINT64_C(1) << (8 * a->size)) - 1;
+    return (a->memory >> (8 * a->offset) & mask) == a->value;
+}
+
+/* The change itself is seen to happen while the first one is held: the word was as it had loaded it then, and is as the
+   other one stored it when that one arrives. */
+static bool overtaken(const struct trap_word *w, uint32_t i, const struct trap_access *other, struct conflict *out)
 {
     const struct trap_access *load = &w->accesses[i], *store = next_of(w, i);
     if (load->access != INSN_READ || !(load->flags & TRAP_EXACT) || !writes(other) || !store || !known(store) ||
         store < other || store->access != INSN_WRITE || store->flags & TRAP_LOCKED || !(store->flags & TRAP_EXACT))
         return false;
     if (!same_bytes(load, other) || !same_bytes(load, store) || other->value == load->value ||
-        store->value == other->value || store->value == load->value || trap_locked(store, other) ||
-        !carried(load, store))
+        store->value == other->value || store->value == load->value || !stood(load) || !stood(other) ||
+        trap_locked(store, other))
         return false;
-    *out = (struct conflict){load, other, store, CONFLICT_LOST | CONFLICT_CHANGED};
+    *out = (struct conflict){load, other, store, CONFLICT_CHANGED | (carried(load, store) ? CONFLICT_LOST : 0)};
     return true;
 }
 
@@ -112,8 +123,8 @@ bool conflict_find(const struct trap_word *w, struct conflict *out)
         for (uint32_t j = i + 1; j < count_of(w) && during(held, &w->accesses[j]); j++) {
             const struct trap_access *other = &w->accesses[j];
             struct conflict c;
-            if (could_conflict(held, other) && other->stack && (lost(w, i, other, &c) || compare(w, i, other, &c)) &&
-                weight(&c) > weight(out))
+            if (could_conflict(held, other) && other->stack &&
+                (overtaken(w, i, other, &c) || compare(w, i, other, &c)) && weight(&c) > weight(out))
                 *out = c;
         }
     }
@@ -175,12 +186,13 @@ void conflict_write(const struct trap_word *w, const struct conflict *c)
     writer_log_commit(&e->header, EVENT_CONFLICT);
 }
 
+static struct {
+    uint64_t pair;
+    uint32_t count;
+} seen[PLACES];
+
 bool conflict_known(const struct conflict *c)
 {
-    static struct {
-        uint64_t pair;
-        uint32_t count;
-    } seen[PLACES];
     uint64_t low = c->first->end < c->second->end ? c->first->end : c->second->end;
     uint64_t pair = (low * UINT64_C(0x9E3779B97F4A7C15)) ^ (c->first->end + c->second->end) ^ (uint64_t)c->flags << 60;
     pair |= pair == 0;
@@ -192,4 +204,9 @@ bool conflict_known(const struct conflict *c)
             return ++seen[at].count > REPEATS;
     }
     return true;
+}
+
+void conflict_forked(void)
+{
+    memset(seen, 0, sizeof(seen));
 }

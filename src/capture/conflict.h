@@ -8,14 +8,15 @@
  * except through the word itself: a thread that first reads the word and then writes it may have waited for that value
  * (a spin lock's release, a mailbox). So:
  *
- *   lost       the held thread had loaded a value; another one stored a different value; then the first one stored what
- *              it had made of the old value, without looking again. The other's value is gone. That is certain: the
- *              loaded value came from the register, that it went into what was stored is followed through the
- *              instructions (insn_carries), or the new value is a node that leads to the old one (a list's head).
- *              Of lists and counters, not of last-writer-wins fields: what was stored there does not come from the
- * load. The pattern is the read-write-write case of S. Lu et al., "AVIO", ASPLOS 2006. write      the held thread had
- * written; the other one wrote a different value without having read the word in between, and no third thread had read
- * one wrote, the other read
+ * - lost: the held thread had loaded a value; another one stored a different value; then the first one stored what it
+ *   had made of the old value, without looking again. The other's value is gone. That is certain: the loaded value came
+ *   from the register, the word is seen to change while the first thread is held, that the old value went into what was
+ *   stored is followed through the instructions (insn_carries), or what was stored is a node that leads to the old one
+ *   (a list's head). That holds for lists and counters, not for last-writer-wins fields: what is stored there does not
+ *   come from the load. The read-write-write case of S. Lu et al., "AVIO", ASPLOS 2006.
+ * - changed: the held thread had written; the other one wrote a different value without having read the word in
+ * between, and no third thread had. Or all is as above, but that the old value went into the new one is not known.
+ * - read: one wrote, the other read.
  *
  * Not stated: accesses that are one for all processors on either side, accesses with a lock in common, of which the
  * instruction or the bytes are not known, and writes of the value that was there.
@@ -29,7 +30,7 @@
 struct conflict {
     const struct trap_access *first;  /* was held */
     const struct trap_access *second; /* came meanwhile */
-    const struct trap_access *third;  /* CONFLICT_LOST: what the first did next; else NULL */
+    const struct trap_access *third;  /* what the first one stored next, where it had loaded; else NULL */
     uint16_t flags;                   /* CONFLICT_*, format.h */
 };
 
@@ -50,5 +51,8 @@ void conflict_write(const struct trap_word *w, const struct conflict *c);
 
 /* Whether a conflict between these two places was written often enough; counts it. The watcher only. */
 bool conflict_known(const struct conflict *c);
+
+/* In the child after fork: nothing was written. */
+void conflict_forked(void);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "capture/clock.h"
 #include "capture/interned.h"
+#include "capture/life.h"
 #include "capture/recorder.h"
 #include "capture/sampler.h"
 #include "capture/sites.h"
@@ -20,8 +21,9 @@
 #define PLACES 8192u
 #define PLACE_PROBES 8u
 #define SITES 512u
-#define SITE_BLOCKS 64u   /* watched at once, of one site */
-#define ENTERED_MAX 2000u /* blocks entered in one period of 2^30 ns */
+#define SITE_BLOCKS 64u    /* watched at once, of one site */
+#define ENTERED_FIRST 512u /* blocks entered whenever they come; from then on */
+#define ENTERED_MAX 32u    /* in one period of 2^24 ns */
 
 TLS_INITIAL_EXEC struct heap_thread heap_self;
 uint32_t heap_seen[HEAP_SEEN];
@@ -51,6 +53,7 @@ static struct site sites[2 * SITES];
 static struct {
     uint32_t on;
     uint32_t threaded;        /* any: heap_threads_begin was called */
+    uint32_t first;           /* any: blocks entered, up to ENTERED_FIRST */
     uint32_t period, entered; /* any: blocks entered in this period */
 } heap;
 
@@ -88,10 +91,12 @@ static void credit_draw(struct heap_thread *h)
 
 /* ---- blocks ---- */
 
-/* The second's share is not used up. */
+/* The period's share is not used up: short ones, so that not only what comes first in each second is seen. */
 static bool period_has_room(void)
 {
-    uint32_t now = (uint32_t)(clock_now() >> 30);
+    uint32_t now = (uint32_t)(clock_now() >> 24);
+    if (load_relaxed(&heap.first) < ENTERED_FIRST && add_relaxed(&heap.first, 1) < ENTERED_FIRST)
+        return true;
     if (load_relaxed(&heap.period) != now) {
         store_relaxed(&heap.period, now);
         store_relaxed(&heap.entered, 0);
@@ -136,6 +141,7 @@ static uint32_t block_enter(uint32_t site_number, void *block, size_t size)
         store_relaxed(word, 0);
         return 0;
     }
+    life_begins((uint32_t)(word - heap_filter));
     store_release(&numbers[word - heap_filter], number);
     store_relaxed(&s->numbers[add_relaxed(&s->next, 1) % SITE_BLOCKS], number);
     return number;
@@ -281,12 +287,16 @@ void heap_allocated(void *block, size_t size, struct heap_place place)
 
 /* ---- the end of a block ---- */
 
-bool heap_leaving(void *block, struct watch_range *was)
+bool heap_leaving(void *block, enum lifecycle how, struct watch_range *was)
 {
-    uint32_t number = load_acquire(&numbers[heap_word(block) - heap_filter]);
+    uint32_t word = (uint32_t)(heap_word(block) - heap_filter), number = load_acquire(&numbers[word]);
     struct watch_range range;
     if (!watchlist_get(number, &range) || range.start != (uintptr_t)block)
         return false;
+    if (range.site) {
+        const struct site *s = &sites[range.site - 1];
+        life_ends(word, &range, how, s->pid == recorder.pid ? s->stack : 0);
+    }
     return block_leave(number, was);
 }
 
@@ -301,8 +311,9 @@ void heap_watch(const struct watch_range *region)
     void *block = (void *)region->start;
     uint32_t *word = heap_word(block), free = 0;
     struct watch_range was;
-    if (heap_watched(block))
-        heap_leaving(block, &was); /* as a block of its site */
+    if (heap_watched(block) && watchlist_get(load_acquire(&numbers[word - heap_filter]), &was) &&
+        was.start == region->start)
+        block_leave(was.number, &was); /* as a block of its site */
     if (cas_acq_rel(word, &free, heap_tag(block)))
         store_release(&numbers[word - heap_filter], region->number);
 }

@@ -38,6 +38,7 @@ struct heap_thread {
     int32_t
         looks; /* what may still be spent on places that are not in heap_seen; more comes with each draw of credit */
     uint32_t tid;
+    uint32_t told;      /* life.h: grows whenever this thread may have told others something */
     uint32_t resolving; /* hook_malloc.c: this thread is asking the loader for the real functions */
 };
 
@@ -112,7 +113,7 @@ static ALWAYS_INLINE bool heap_watched(const void *block)
 COLD void heap_allocated(void *block, size_t size, struct heap_place place);
 
 /* `block` is about to be freed or resized: it is watched no more. False: it was not. *was: what it was */
-COLD bool heap_leaving(void *block, struct watch_range *was);
+COLD bool heap_leaving(void *block, enum lifecycle how, struct watch_range *was);
 
 /* A block that was left is `block` now, with `size` bytes: watched as before. */
 COLD void heap_resized(const struct watch_range *was, void *block, size_t size);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "capture/fdtable.h"
+#include "capture/life.h"
 #include "capture/real.h"
 #include "capture/traffic.h"
 #include "capture/wait.h"
@@ -40,6 +41,7 @@
     ({                                                                                                    \
         uint16_t send_flags = fd_flags(fd);                                                               \
         ssize_t sent;                                                                                     \
+        life_sent(send_flags);                                                                            \
         if (likely(!traffic_watched(send_flags))) {                                                       \
             sent = send_flags & FD_NONBLOCK ? (expression) : TIMED_FD(call, fd, expression);              \
         } else {                                                                                          \

@@ -84,6 +84,7 @@ EXPORT int pthread_barrier_destroy(pthread_barrier_t *barrier)
 EXPORT int pthread_barrier_wait(pthread_barrier_t *barrier)
 {
     struct lock_wait wait;
+    life_told();
     lock_wait_begin(&wait, barrier, LOCK_KIND_BARRIER, 0, 0);
     int result = REAL(pthread_barrier_wait)(barrier);
     lock_wait_end(&wait, CALL_pthread_barrier_wait, result == PTHREAD_BARRIER_SERIAL_THREAD ? 0 : result,

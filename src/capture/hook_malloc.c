@@ -74,17 +74,22 @@ static ALWAYS_INLINE bool resolved(void)
     return likely(load_acquire(&ready)) || resolve();
 }
 
-/* What the slow paths share. */
-#define ALLOCATE(name, size, place, arena_align, ...)                                                    \
-    ({                                                                                                   \
-        void *allocated = resolved() ? real_table.name(__VA_ARGS__) : arena_take((size), (arena_align)); \
-        heap_allocated(allocated, (size), (place));                                                      \
-        allocated;                                                                                       \
+/* What the slow paths share. The arena's blocks draw no credit: the fast paths stay shut. */
+#define ALLOCATE(name, size, place, ...)                 \
+    ({                                                   \
+        void *allocated;                                 \
+        if (likely(resolved())) {                        \
+            allocated = real_table.name(__VA_ARGS__);    \
+            heap_allocated(allocated, (size), (place));  \
+        } else {                                         \
+            allocated = arena_take((size), ARENA_ALIGN); \
+        }                                                \
+        allocated;                                       \
     })
 
 static COLD void *malloc_slowly(size_t size, struct heap_place place)
 {
-    return ALLOCATE(malloc, size, place, ARENA_ALIGN, size);
+    return ALLOCATE(malloc, size, place, size);
 }
 
 EXPORT void *malloc(size_t size)
@@ -100,7 +105,7 @@ static COLD void *calloc_slowly(size_t count, size_t size, struct heap_place pla
     size_t bytes;
     if (__builtin_mul_overflow(count, size, &bytes))
         bytes = SIZE_MAX; /* fails */
-    return ALLOCATE(calloc, bytes, place, ARENA_ALIGN, count, size);
+    return ALLOCATE(calloc, bytes, place, count, size);
 }
 
 EXPORT void *calloc(size_t count, size_t size)
@@ -126,8 +131,8 @@ static COLD void *realloc_slowly(void *block, size_t size, struct heap_place pla
     struct watch_range was;
     if (watched && arena_owns(block))
         return arena_move(block, size);
-    if (!watched || !heap_leaving(block, &was))
-        return ALLOCATE(realloc, size, place, ARENA_ALIGN, block, size);
+    if (!watched || !heap_leaving(block, LIFECYCLE_RESIZED, &was))
+        return ALLOCATE(realloc, size, place, block, size);
     void *moved = real_table.realloc(block, size);
     if (moved)
         heap_resized(&was, moved, size);
@@ -173,7 +178,7 @@ static COLD void free_slowly(void *block)
     struct watch_range was;
     if (arena_owns(block))
         return;
-    heap_leaving(block, &was);
+    heap_leaving(block, LIFECYCLE_FREED, &was);
     load_relaxed (&real_free)(block);
 }
 
@@ -200,11 +205,13 @@ EXPORT int posix_memalign(void **out, size_t align, size_t size)
     return error;
 }
 
-#define ALIGNED(name, align, size, ...)                                                            \
-    struct heap_place place = heap_place(RETURN_ADDRESS);                                          \
-    void *block = likely(resolved()) ? real_table.name(__VA_ARGS__) : arena_take((size), (align)); \
-    if (unlikely(!heap_passes(place, (size))))                                                     \
-        heap_allocated(block, (size), place);                                                      \
+#define ALIGNED(name, align, size, ...)                   \
+    struct heap_place place = heap_place(RETURN_ADDRESS); \
+    if (unlikely(!resolved()))                            \
+        return arena_take((size), (align));               \
+    void *block = real_table.name(__VA_ARGS__);           \
+    if (unlikely(!heap_passes(place, (size))))            \
+        heap_allocated(block, (size), place);             \
     return block
 
 EXPORT void *aligned_alloc(size_t align, size_t size)

@@ -87,6 +87,7 @@ EXPORT int sem_trywait(sem_t *semaphore)
 /* What it is used for is noted before: afterwards the one who waited goes by it. */
 EXPORT int sem_post(sem_t *semaphore)
 {
+    life_told();
     lock_leaving(semaphore, LOCK_KIND_SEMAPHORE, sem_contended(semaphore));
     if (!lockset_pop(semaphore) && !locks_signals(semaphore) && recorder_on())
         locks_signal(semaphore);

@@ -140,6 +140,7 @@ static ALWAYS_INLINE void receive_end(int fd, uint16_t known, const struct iovec
    part of what is said. */
 static ALWAYS_INLINE uint32_t sending_begin(int fd, uint16_t known, const struct iovec *parts, size_t count, int flags)
 {
+    life_sent(known);
     return unlikely(traffic_watched(known)) && !(flags & MSG_OOB) ? traffic_sending(fd, parts, count) : 0;
 }
 static ALWAYS_INLINE void sending_end(int fd, uint16_t known, uint32_t sending, const struct iovec *parts, size_t count,

@@ -54,6 +54,7 @@ EXPORT int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
     struct start *s = recorder_on() ? start_take() : NULL;
     lockset_first_thread();
     heap_threads_begin();
+    life_told();
     if (!s)
         return REAL(pthread_create)(thread, attributes, function, argument);
     s->function = function;

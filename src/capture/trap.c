@@ -28,11 +28,12 @@ struct trap_totals trap_totals;
 uint64_t trap_test_word;
 static uint32_t tests_seen;
 
-/* Reads memory that another thread may be giving back to the kernel. */
+/* Reads memory that another thread may be giving back to the kernel. By the thread's own id: the first thread, whose id
+   is the process's, may have ended. */
 static bool read_memory(uintptr_t address, void *out, size_t size)
 {
     struct iovec local = {out, size}, remote = {(void *)address, size};
-    return SYS_CALL(SYS_process_vm_readv, sys_getpid(), &local, 1, &remote, 1, 0) == (long)size;
+    return SYS_CALL(SYS_process_vm_readv, sys_gettid(), &local, 1, &remote, 1, 0) == (long)size;
 }
 
 /* ---- which instruction it was ---- */

@@ -13,6 +13,7 @@
 #include "capture/armory.h"
 #include "capture/breakpoint.h"
 #include "capture/clock.h"
+#include "capture/conflict.h"
 #include "capture/put.h"
 #include "capture/real.h"
 #include "capture/record.h"
@@ -254,7 +255,10 @@ static void *watch(void *unused)
     watcher.random = (clock_now() ^ watcher.tid) | 1;
     watcher.filled_ns = clock_now();
     trap_budget_ns = watcher.arming_ns = ACCOUNT_MAX_NS / 2;
-    if (SYS_CALL(SYS_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE, 0, 0, 0) == 0 && trap_init() == 0 && self_test())
+    bool ready = SYS_CALL(SYS_close_range, 0, ~0u, CLOSE_RANGE_UNSHARE, 0, 0, 0) == 0;
+    while (ready && debugged(clock_now()) && !load_acquire(&watcher.stop))
+        rest(IDLE_NS);
+    if (ready && trap_init() == 0 && self_test())
         while (!load_acquire(&watcher.stop) && round_trip())
             ;
     armory_close();
@@ -312,4 +316,5 @@ void watcher_forked(void)
     memset(&trap_totals, 0, sizeof(trap_totals));
     armory_forked();
     suspects_forked();
+    conflict_forked();
 }

@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 
 #include "base/compiler.h"
+#include "cli/breakpoints.h"
 #include "cli/commands.h"
 #include "cli/message.h"
 #include "cli/options.h"
@@ -45,6 +46,8 @@ static void preload_print(void)
     printf("Recording by preloading (cprobe run, LD_PRELOAD): needs no privilege\n");
     bool found = recorder_find_library(library, sizeof(library), error, sizeof(error)) == 0;
     row_print(found, "libcprobe.so", found ? library : error);
+    const char *missing = breakpoints_missing();
+    row_print(!missing, "data breakpoints (races)", missing);
 }
 
 static void kernel_print(void)

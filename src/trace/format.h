@@ -257,6 +257,8 @@ enum lifecycle {
     LIFECYCLE_FREED = 1,
     LIFECYCLE_RESIZED = 2,
 };
+/* event_lifecycle.flags */
+#define LIFECYCLE_CROSSED 0x0001 /* the same two threads were seen the other way round, at this site */
 
 /* event_mutate.flags */
 #define MUTATE_WINDOW 0x0001     /* inside a window, in which all operations on watched objects are recorded */

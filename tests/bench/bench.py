@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What recording costs. bench.py [NAME…]: pair start redis gevent kernel attached locks mariadb malloc memory report; all without.
+"""What recording costs. bench.py [NAME…]: pair start redis gevent kernel attached locks mariadb malloc serve memory report; all without.
 
 Every figure stands beside a bare one from the same run: bare and recorded alternate. Shown are the medians, the median of the
 rounds' ratios with the middle half of them, and the ratio of the best bare round to the best recorded one, which other load on the
@@ -190,6 +190,20 @@ def malloc():
     measure(2, "live", CPROBE_WATCH="*")
 
 
+def serve():
+    """A threaded server with a cache: throughput and tail. What watching alone costs stands beside a recording without."""
+    def measure(threads, env):
+        return [float(word) for word in run([BENCH / "serve", threads, 100000], **env).split()]
+
+    for threads in 4, 200:
+        for name, settings_of in ("", lambda env: env), (", watching alone", lambda env: {
+                **settings(), **({} if "LD_PRELOAD" in env else {"CPROBE_WATCH": "off"})}):
+            bare, recorded = alternate(lambda env, n=threads, s=settings_of: measure(n, s(env)), 11)
+            for index, unit, target in (0, "req/s", "ratio >= 0.98"), (1, "ns", "ratio <= 1.05"):
+                show(f"{threads} threads, {'p99' if index else 'rate'}{name}", [pair[index] for pair in bare],
+                     [pair[index] for pair in recorded], unit, target)
+
+
 def proportional_kib(threads, env):
     """Pss of bench/threads once its threads stand still: memory shared with others counts by its share (proc(5), smaps)."""
     with subprocess.Popen([BENCH / "threads", str(threads)], env={**os.environ, **env}, stdin=subprocess.PIPE,
@@ -222,7 +236,7 @@ def report():
 
 
 ALL = {"pair": pair, "start": start, "redis": redis, "gevent": gevent, "kernel": kernel, "attached": attached, "locks": locks,
-       "mariadb": mariadb, "malloc": malloc, "memory": memory, "report": report}
+       "mariadb": mariadb, "malloc": malloc, "serve": serve, "memory": memory, "report": report}
 
 
 def main():

@@ -3,6 +3,7 @@
 #include "hook_case.h"
 
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define ROUNDS 3000 /* more than pass before the recorder looks again */
@@ -28,11 +29,19 @@ static void each_size(void *(*allocate)(size_t size), size_t align)
         free(kept[i]);
 }
 
+static long refused(void *block)
+{
+    int error = errno;
+    bool none = block == NULL;
+    free(block);
+    errno = error;
+    return none ? -1 : 0;
+}
+
 CASE(malloc, "")
 {
     each_size(malloc, 8);
-    show("refused", malloc(PTRDIFF_MAX) == NULL ? -1 : 0);
-    free(malloc(0));
+    show("refused", refused(malloc(PTRDIFF_MAX)));
 }
 
 static void *zeroed(size_t size)
@@ -48,7 +57,7 @@ CASE(calloc, "")
 {
     volatile size_t half = SIZE_MAX / 2;
     each_size(zeroed, 8);
-    show("overflow", calloc(half, 3) == NULL ? -1 : 0);
+    show("overflow", refused(calloc(half, 3)));
 }
 
 CASE(realloc, "")

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * lru_cache THREADS SECONDS [locked] [PAUSE_US]: threads that look up and insert in one LRU cache, with a doubly linked list
- * and a count of entries.
+ * lru_cache THREADS SECONDS [locked] [PAUSE_US]: threads that look up and insert in one LRU cache, with a doubly linked
+ * list and a count of entries.
  *
- * Without `locked` nothing keeps the threads apart: expected is unlocked-mutation at lru_put or lru_touch, of the block that
- * lru_cache_new allocated. Each thread has links of its own to insert, so that the list, however mangled, never leads outside
- * of the cache's memory: the program survives its race. With `locked` a mutex is held around each operation: no finding.
- * Prints how many operations were made.
+ * Without `locked` nothing keeps the threads apart: expected is unlocked-mutation at lru_put or lru_touch, of the block
+ * that lru_cache_new allocated. Each thread has links of its own to insert, so that the list, however mangled, never
+ * leads outside of the cache's memory: the program survives its race. With `locked` a mutex is held around each
+ * operation: no finding. Prints how many operations were made.
  */
 #include <pthread.h>
 #include <stdint.h>

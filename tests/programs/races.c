@@ -5,10 +5,10 @@
  *
  * Guilty, unlocked-mutation is expected:  counter (counter++ in a block)   list (a node is put before a list's head)
  *     global (a variable is read, computed with, written)   field (each thread stores a value of its own)
- * Innocent, no finding is expected:       locked, rwlock, spin (a spin lock of the program's own), ticket (likewise; its
- *     release is a plain increment), atomic (fetch-and-add), cas, mailbox (one thread fills, the other empties, with plain
- *     stores and loads), once (a flag that every thread stores the same value to), hand-over (a block goes from thread to
- *     thread through a mutex-guarded slot)
+ * Innocent, no finding is expected:       locked, rwlock, spin (a spin lock of the program's own), ticket (likewise;
+ * its release is a plain increment), atomic (fetch-and-add), cas, mailbox (one thread fills, the other empties, with
+ * plain stores and loads), once (a flag that every thread stores the same value to), hand-over (a block goes from
+ * thread to thread through a mutex-guarded slot)
  */
 #include <pthread.h>
 #include <sched.h>

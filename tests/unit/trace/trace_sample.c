@@ -382,6 +382,42 @@ static void sample_objects(struct trace_builder *b, const struct sample_ids *ids
     builder_log_raw(b, &drift, sizeof(drift));
 }
 
+static void sample_watching(struct trace_builder *b, const struct sample_ids *ids)
+{
+    const uint64_t when = BUILDER_START + 480 * SAMPLE_MS;
+    const struct event_conflict conflict = {
+        .header = {EVENT_MAGIC, EVENT_CONFLICT, sizeof(conflict), when},
+        .address = 0x7f0000001010,
+        .first_value = 41,
+        .second_value = 42,
+        .third_value = 43,
+        .held_ns = 150000,
+        .watched = 4097,
+        .offset = 16,
+        .first_tid = LOOP,
+        .first_stack = ids->sleep_stack,
+        .first_locks = 2,
+        .second_tid = WORKER,
+        .second_stack = ids->sleep_stack,
+        .third_stack = ids->sleep_stack,
+        .first_kind = CONFLICT_READS | 8 << 8,
+        .second_kind = CONFLICT_WRITES | 8 << 8,
+        .flags = CONFLICT_LOST | CONFLICT_CHANGED,
+    };
+    const struct event_watching watching = {
+        .header = {EVENT_MAGIC, EVENT_WATCHING, sizeof(watching), when + SAMPLE_MS},
+        .windows = 100,
+        .words = 400,
+        .traps = 70,
+        .holds = 12,
+        .arming_ns = 30 * SAMPLE_MS,
+        .trap_ns = 20 * SAMPLE_MS,
+        .threads = 4,
+    };
+    builder_log_raw(b, &conflict, sizeof(conflict));
+    builder_log_raw(b, &watching, sizeof(watching));
+}
+
 struct trace_builder *sample_build(void)
 {
     struct sample_ids ids;
@@ -404,6 +440,7 @@ struct trace_builder *sample_build(void)
     sample_requests(b, &ids);
     sample_locks(b, &ids);
     sample_objects(b, &ids);
+    sample_watching(b, &ids);
     builder_time(b, BUILDER_START + 500 * SAMPLE_MS);
     builder_fork(b, 77);
     builder_note(b, 1, "Python 3.99 is not known: native frames only");

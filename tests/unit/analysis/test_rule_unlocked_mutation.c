@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "analysis/scene.h"
+
+#define RULE "unlocked-mutation"
+#define PID 100
+#define BLOCK 4097
+
+enum { FIRST = 101, SECOND = 102 };
+
+static struct trace_builder *process(uint32_t *allocated)
+{
+    struct trace_builder *b = scene_process(PID);
+    builder_thread(b, FIRST, "first", T0);
+    builder_thread(b, SECOND, "second", T0);
+    *allocated = scene_stack(b, PC_HANDLE, PC_MAIN);
+    const struct event_watched e = {.header = {EVENT_MAGIC, EVENT_WATCHED, sizeof(e), T0},
+                                    .start = 0x7f0000001000,
+                                    .id = BLOCK,
+                                    .size = 64,
+                                    .stack = *allocated,
+                                    .tid = FIRST,
+                                    .kind = WATCH_BLOCK};
+    builder_log_raw(b, &e, sizeof(e));
+    return b;
+}
+
+static void conflict(struct trace_builder *b, uint32_t stack, uint16_t flags, uint32_t locks)
+{
+    const struct event_conflict e = {.header = {EVENT_MAGIC, EVENT_CONFLICT, sizeof(e), T0 + SEC / 2},
+                                     .address = 0x7f0000001010,
+                                     .first_value = 5,
+                                     .second_value = 6,
+                                     .third_value = 7,
+                                     .watched = BLOCK,
+                                     .offset = 16,
+                                     .first_tid = FIRST,
+                                     .first_stack = stack,
+                                     .first_locks = locks,
+                                     .second_tid = SECOND,
+                                     .second_stack = stack,
+                                     .third_stack = flags & CONFLICT_LOST ? stack : 0,
+                                     .first_kind = CONFLICT_READS | 8 << 8,
+                                     .second_kind = CONFLICT_WRITES | 8 << 8,
+                                     .flags = flags};
+    builder_log_raw(b, &e, sizeof(e));
+}
+
+static struct scene finish(struct trace_builder *b)
+{
+    builder_end(b, T0 + SEC, 0);
+    return scene_run(NULL, b, NULL);
+}
+
+static void lost_update_is_confirmed(void **state)
+{
+    (void)state;
+    uint32_t allocated;
+    struct trace_builder *b = process(&allocated);
+    uint32_t stack = scene_stack(b, PC_PARSE, PC_MAIN);
+    for (int i = 0; i < 3; i++)
+        conflict(b, stack, CONFLICT_LOST | CONFLICT_CHANGED, 0);
+    conflict(b, stack, CONFLICT_CHANGED, 0);
+    conflict(b, scene_stack(b, PC_RENDER, PC_MAIN), CONFLICT_READ, 0);
+    struct scene scene = finish(b);
+    const struct finding *f = scene_finding(&scene, RULE);
+    assert_int_equal(scene.report->finding_count, 1);
+    assert_int_equal(f->severity, SEVERITY_ERROR);
+    assert_int_equal(f->count, 5);
+    assert_non_null(strstr(f->title, "a block of handle_request"));
+    assert_non_null(strstr(f->title, "parse"));
+    assert_string_equal(scene_evidence(f, "confidence")->string, "confirmed");
+    assert_int_equal(scene_evidence(f, "updates_lost")->u64, 3);
+    assert_int_equal(scene_evidence(f, "read_while_written")->u64, 1);
+    assert_int_equal(scene_evidence(f, "offset")->u64, 16);
+    assert_string_equal(scene_evidence(f, "locks_first")->string, "none");
+    assert_string_equal(scene_evidence(f, "value_that_overwrote_it")->string, "7");
+    assert_int_equal(f->stack_count, 4);
+    assert_string_equal(f->stacks[3].role, "allocated");
+    scene_end(&scene);
+}
+
+static void written_at_once_is_likely(void **state)
+{
+    (void)state;
+    uint32_t allocated;
+    struct trace_builder *b = process(&allocated);
+    conflict(b, scene_stack(b, PC_PARSE, PC_MAIN), CONFLICT_CHANGED, 0);
+    conflict(b, scene_stack(b, PC_RENDER, PC_MAIN), CONFLICT_CHANGED, 0);
+    struct scene scene = finish(b);
+    assert_int_equal(scene.report->finding_count, 2);
+    assert_int_equal(scene.report->findings[0].severity, SEVERITY_WARNING);
+    assert_string_equal(scene_evidence(&scene.report->findings[0], "confidence")->string, "likely");
+    scene_end(&scene);
+}
+
+/* A reader that leaves the lock out is worth a note; a flag that is polled has none. */
+static void read_is_a_note_where_there_is_a_lock(void **state)
+{
+    (void)state;
+    uint32_t allocated;
+    struct trace_builder *b = process(&allocated);
+    conflict(b, scene_stack(b, PC_PARSE, PC_MAIN), CONFLICT_READ, 0);
+    struct scene scene = finish(b);
+    assert_int_equal(scene.report->finding_count, 0);
+    scene_end(&scene);
+
+    b = process(&allocated);
+    uint32_t lock = builder_lock(b, LOCK_A, "mutex");
+    uint32_t set = locks_held(b, PC_HANDLE, 0, lock);
+    conflict(b, scene_stack(b, PC_PARSE, PC_MAIN), CONFLICT_READ, set);
+    scene = finish(b);
+    const struct finding *f = scene_finding(&scene, RULE);
+    assert_int_equal(f->severity, SEVERITY_NOTE);
+    assert_string_equal(scene_evidence(f, "locks_first")->string, "lock_a");
+    scene_end(&scene);
+}
+
+static void unknown_memory(void **state)
+{
+    (void)state;
+    struct trace_builder *b = scene_process(PID);
+    conflict(b, 0, CONFLICT_LOST | CONFLICT_CHANGED, 99);
+    struct scene scene = finish(b);
+    const struct finding *f = scene_finding(&scene, RULE);
+    assert_non_null(strstr(f->title, "memory"));
+    assert_string_equal(scene_evidence(f, "locks_first")->string, "none");
+    scene_end(&scene);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lost_update_is_confirmed),
+        cmocka_unit_test(written_at_once_is_likely),
+        cmocka_unit_test(read_is_a_note_where_there_is_a_lock),
+        cmocka_unit_test(unknown_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
