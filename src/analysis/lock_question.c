@@ -9,11 +9,12 @@
 /*
  * A thread that was woken needs a CPU and the interpreter before it goes on. Where locks are at stake those that have
  * the interpreter soon want the lock too and let it go, so this is at the low end of how long threads were seen to wait
- * for the interpreter, and not longer than a wake-up takes: about 50 µs, with which the replay was compared.
+ * for the interpreter, and not longer than a wake-up takes: about 50 µs, with which the replay was compared. For the
+ * same reason an operation that stands still goes on after one thread has come as far as the lock: two hand-overs.
  */
 #define HANDOVER_QUANTILE 0.05
 #define HANDOVER_MOST_NS 50000
-#define STOOD_NS 500000 /* at most, where no wait for the interpreter was seen */
+#define STOOD_HANDOVERS 2
 
 #define FACTOR_MOST 100.0 /* by how much the windows may be corrected */
 
@@ -36,15 +37,15 @@ static const struct lock_row *interpreter_lock(const struct model *model, const 
 static struct replay_setup setup_of(const struct model *model, const struct watched_object *object)
 {
     const struct lock_row *gil = interpreter_lock(model, object->process);
-    struct replay_setup setup = {
-        .lock = REPLAY_ONE, .speed = 1, .interpreter = true, .handover_ns = HANDOVER_MOST_NS, .stood_max_ns = STOOD_NS};
-    if (!gil || gil->contended < 1 || histogram_weight(&gil->waits) < 1)
-        return setup;
-    uint64_t least = histogram_quantile(&gil->waits, HANDOVER_QUANTILE);
-    if (least < setup.handover_ns)
-        setup.handover_ns = least;
-    setup.stood_max_ns = round_whole(gil->wait_ns / gil->contended);
-    return setup;
+    uint64_t handover = HANDOVER_MOST_NS, least;
+    if (gil && histogram_weight(&gil->waits) >= 1 &&
+        (least = histogram_quantile(&gil->waits, HANDOVER_QUANTILE)) < HANDOVER_MOST_NS)
+        handover = least;
+    return (struct replay_setup){.lock = REPLAY_ONE,
+                                 .speed = 1,
+                                 .interpreter = true,
+                                 .handover_ns = handover,
+                                 .stood_max_ns = STOOD_HANDOVERS * handover};
 }
 
 static struct replay_result replay(const struct model *model, const struct watched_object *object,
