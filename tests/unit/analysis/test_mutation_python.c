@@ -137,6 +137,22 @@ static void two_at_once_are_confirmed(void **state)
     scene_end(&scene);
 }
 
+/* An LRU cache that main filled, and others only look into. */
+static void look_ups_that_reorder_are_a_warning(void **state)
+{
+    (void)state;
+    struct built s = build();
+    objects_method(s.b, GET + 1, "LRUCache.__getitem__", METHOD_MUTATES);
+    objects_mutate(s.b, PID, T0, US, CACHE, SET, s.born, MUTATE_WRITE);
+    for (unsigned i = 0; i < 50; i++)
+        objects_mutate(s.b, PID + 1 + i % THREADS, T0 + SEC + i * MS, US, CACHE, GET + 1, s.get, MUTATE_WRITE);
+    struct scene scene = run(&s);
+    const struct finding *f = scene_finding(&scene, RULE);
+    assert_int_equal(f->severity, SEVERITY_WARNING);
+    assert_non_null(strstr(f->title, "reordered by look-ups of 6 threads"));
+    scene_end(&scene);
+}
+
 /* Recorders leave out overlaps of those who take the same lock inside; an older one may not. */
 static void overlaps_under_one_lock_are_innocent(void **state)
 {
@@ -273,6 +289,7 @@ int main(void)
         cmocka_unit_test(one_thread_that_leaves_the_lock_out),
         cmocka_unit_test(readers_are_innocent),
         cmocka_unit_test(two_at_once_are_confirmed),
+        cmocka_unit_test(look_ups_that_reorder_are_a_warning),
         cmocka_unit_test(overlaps_under_one_lock_are_innocent),
         cmocka_unit_test(two_greenlets_of_one_thread),
         cmocka_unit_test(greenlets_in_turns_are_innocent),
