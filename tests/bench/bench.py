@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What recording costs. bench.py [NAME…]: pair start redis gevent kernel attached locks memory report; all without.
+"""What recording costs. bench.py [NAME…]: pair start redis gevent kernel attached locks watched memory report; all without.
 
 Every figure stands beside a bare one from the same run: bare and recorded alternate. Shown are the medians, the median of the
 rounds' ratios with the middle half of them, and the ratio of the best bare round to the best recorded one, which other load on the
@@ -20,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from lib import load
 from lib.kernel import Attached
-from lib.process import BUILD, CPROBE, PROGRAMS, PYTHON, Process, free_port, run, scratch
+from lib.process import BUILD, CPROBE, PROGRAMS, PYTHON, ROOT, Process, free_port, run, scratch
 from lib.recording import preload
 from lib.servers import PASSWORD, MariaDB, Postgres, Redis, postgres_tool
 
@@ -161,6 +161,15 @@ def locks():
         show(f"lock+unlock, {threads} threads, one lock", bare, recorded, "ns", "throughput >= 0.97")
 
 
+def watched():
+    """Calls of Python methods. Of a watched class the added time counts: 300 ns at most."""
+    rows = [("method of a watched class", "+300 ns"), ("the same, not watched", "1.0"), ("TTLCache, read", "+300 ns"),
+            ("TTLCache, write", "+300 ns")]
+    bare, recorded = alternate(lambda env: [float(n) for n in run([PYTHON, ROOT / "tests/bench/watched.py"], **env).split()], 11)
+    for number, (name, target) in enumerate(rows):
+        show(name, [line[number] for line in bare], [line[number] for line in recorded], "ns", target)
+
+
 def proportional_kib(threads, env):
     """Pss of bench/threads once its threads stand still: memory shared with others counts by its share (proc(5), smaps)."""
     with subprocess.Popen([BENCH / "threads", str(threads)], env={**os.environ, **env}, stdin=subprocess.PIPE,
@@ -193,7 +202,7 @@ def report():
 
 
 ALL = {"pair": pair, "start": start, "redis": redis, "gevent": gevent, "kernel": kernel, "attached": attached, "locks": locks,
-       "memory": memory, "report": report}
+       "watched": watched, "memory": memory, "report": report}
 
 
 def main():
