@@ -108,6 +108,18 @@ class Cachetools(Case):
         report, _ = self.record(OBJECTS, "in-turn")
         self.assert_innocent(report)
 
+    def test_gevent(self):
+        for mode, method in (("missing", "__getitem__"), ("sizes", "__setitem__")):
+            report, _ = self.record(PROGRAMS / "gevent_cache.py", mode)
+            finding = self.of_rule(report, "unlocked-mutation")
+            self.assertIn(f"one waits inside of LRUCache.{method}", finding["title"])
+            self.assertIn("gevent.lock", finding["remedy"])
+            # Its waits are its own: a lock would be had meanwhile.
+            self.assertGreater(finding["evidence"]["one_lock_busy"], 0.5)
+        for mode in ("outside", "locked"):
+            report, _ = self.record(PROGRAMS / "gevent_cache.py", mode)
+            self.assert_innocent(report)
+
     def test_own_classes(self):
         watch = {"CPROBE_WATCH_PY": "__main__:Own"}
         report, _ = self.record(OBJECTS, "no-lock", **watch)

@@ -254,6 +254,27 @@ static void what_a_lock_would_cost(void **state)
     scene_end(&scene);
 }
 
+/* Operations of 1 ms that wait inside, begun every 100 µs by one after the other of many threads: a lock would be had
+   all the time. */
+static void waiting_inside_is_what_the_lock_is_had_for(void **state)
+{
+    (void)state;
+    struct built s = build();
+    for (uint32_t i = 0; i < 100; i++) {
+        uint32_t tid = PID + 1 + i % 20;
+        if (i < 20)
+            builder_thread(s.b, 300 + i, "worker", T0);
+        objects_mutate(s.b, 300 + tid % 20, T0 + SEC + i * 100 * US, MS, CACHE, SET, s.set,
+                       MUTATE_WRITE | MUTATE_WINDOW)
+            ->window = 1;
+    }
+    struct scene scene = run(&s);
+    const struct finding *f = scene_finding(&scene, RULE);
+    assert_true(scene_evidence(f, "one_lock_busy")->ratio > 0.8);
+    assert_true(scene_evidence(f, "one_lock_wait_p99_ns")->u64 > 10 * MS);
+    scene_end(&scene);
+}
+
 /* Three operations are too few to say what a lock would cost. */
 static void too_few_operations_say_nothing(void **state)
 {
@@ -296,6 +317,7 @@ int main(void)
         cmocka_unit_test(objects_of_one_place_are_one_finding),
         cmocka_unit_test(a_child_names_what_its_parent_made),
         cmocka_unit_test(what_a_lock_would_cost),
+        cmocka_unit_test(waiting_inside_is_what_the_lock_is_had_for),
         cmocka_unit_test(too_few_operations_say_nothing),
         cmocka_unit_test(unknown_numbers_are_survived),
     };
