@@ -9,11 +9,15 @@
 /*
  * A thread that was woken needs a CPU and the interpreter before it goes on. Where locks are at stake those that have
  * the interpreter soon want the lock too and let it go, so this is at the low end of how long threads were seen to wait
- * for the interpreter, and not longer than a wake-up takes: about 50 µs, with which the replay was compared.
+ * for the interpreter, and not longer than a wake-up takes: about 50 µs, with which the replay was compared. For the
+ * same reason an operation from which the interpreter was taken goes on after one thread has come as far as the lock:
+ * two hand-overs, or as long as others like it take in all. But where many stand still they do so of their own accord,
+ * for they wait for something inside (I/O of __missing__), and would with the lock as well.
  */
 #define HANDOVER_QUANTILE 0.05
 #define HANDOVER_MOST_NS 50000
-#define STOOD_NS 500000 /* at most, where no wait for the interpreter was seen */
+#define STOOD_HANDOVERS 2
+#define STOOD_OFTEN 0.2
 
 #define FACTOR_MOST 100.0 /* by how much the windows may be corrected */
 
@@ -33,18 +37,26 @@ static const struct lock_row *interpreter_lock(const struct model *model, const 
     return NULL;
 }
 
+static uint64_t handover_ns(const struct model *model, const struct model_process *process)
+{
+    const struct lock_row *gil = interpreter_lock(model, process);
+    if (!gil || histogram_weight(&gil->waits) < 1)
+        return HANDOVER_MOST_NS;
+    uint64_t least = histogram_quantile(&gil->waits, HANDOVER_QUANTILE);
+    return least < HANDOVER_MOST_NS ? least : HANDOVER_MOST_NS;
+}
+
 static struct replay_setup setup_of(const struct model *model, const struct watched_object *object)
 {
-    const struct lock_row *gil = interpreter_lock(model, object->process);
-    struct replay_setup setup = {
-        .lock = REPLAY_ONE, .speed = 1, .interpreter = true, .handover_ns = HANDOVER_MOST_NS, .stood_max_ns = STOOD_NS};
-    if (!gil || gil->contended < 1 || histogram_weight(&gil->waits) < 1)
-        return setup;
-    uint64_t least = histogram_quantile(&gil->waits, HANDOVER_QUANTILE);
-    if (least < setup.handover_ns)
-        setup.handover_ns = least;
-    setup.stood_max_ns = round_whole(gil->wait_ns / gil->contended);
-    return setup;
+    const uint32_t number = (uint32_t)(object - model->watched.objects);
+    const struct watched_standing standing = watched_windows_standing(&model->watched.windows, number);
+    uint64_t handover = handover_ns(model, object->process), stood = STOOD_HANDOVERS * handover;
+    if (standing.share > STOOD_OFTEN)
+        stood = UINT64_MAX;
+    else if (standing.usual_ns > stood)
+        stood = standing.usual_ns;
+    return (struct replay_setup){
+        .lock = REPLAY_ONE, .speed = 1, .interpreter = true, .handover_ns = handover, .stood_max_ns = stood};
 }
 
 static struct replay_result replay(const struct model *model, const struct watched_object *object,
@@ -155,7 +167,8 @@ static void row_fill(struct table *table, enum replay_lock lock, double speed, c
     table->names[table->rows++] = lock_names[lock];
 }
 
-static struct table *table_make(struct model *model, const struct watched_object *object, struct factors factors)
+static struct table *table_make(struct model *model, const struct watched_object *object, struct replay_setup setup,
+                                struct factors factors)
 {
     struct table *table = arena_get(model->arena, sizeof(*table));
     *table = (struct table){.name = "lock", .columns = columns, .column_count = COLUMNS};
@@ -163,7 +176,6 @@ static struct table *table_make(struct model *model, const struct watched_object
     table->cells = arena_get(model->arena, REPLAY_LOCKS * SPEEDS * COLUMNS * sizeof(*table->cells));
     for (size_t lock = 0; lock < REPLAY_LOCKS; lock++) {
         for (size_t i = 0; i < SPEEDS; i++) {
-            struct replay_setup setup = setup_of(model, object);
             setup.lock = (enum replay_lock)lock;
             setup.speed = speeds[i];
             struct replay_result result = replay(model, object, &setup);
@@ -201,5 +213,5 @@ void lock_question_evidence(struct model *model, const struct watched_object *ob
     evidence_time(finding, "one_lock_wait_p99_ns", answer.p99_ns);
     evidence_time(finding, "one_lock_wait_max_ns", answer.max_ns);
     evidence_count(finding, "replayed", operations);
-    evidence_table(finding, "locks_replayed", table_make(model, object, factors));
+    evidence_table(finding, "locks_replayed", table_make(model, object, setup, factors));
 }

@@ -176,7 +176,7 @@ struct model *model_new(struct session *session, struct symbols *symbols, const 
         loops_learn(model, &model->processes[i]);
     model->merge = merge_new(model);
     model->chain = lock_chain_new(model);
-    model->wakes = wake_chain_new(model);
+    model->wake_chain = wake_chain_new(model);
     return model;
 }
 
@@ -192,7 +192,7 @@ void model_free(struct model *model)
     syscalls_free(&model->syscalls);
     talk_free(&model->talk);
     lock_chain_free(model->chain);
-    wake_chain_free(model->wakes);
+    wake_chain_free(model->wake_chain);
     lock_table_free(&model->locks);
     watched_free(&model->watched);
     free(model);
@@ -349,7 +349,7 @@ void model_event(struct model *model, struct source *source, const union trace_e
     lock_table_event(model, model_process_of(model, source), event);
     lock_chain_event(model->chain, model_process_of(model, source), event);
     watched_event(model, model_process_of(model, source), event);
-    wake_chain_event(model->wakes, model->wait);
+    wake_chain_event(model->wake_chain, model->wait);
 }
 
 /* The start of the second thread that runs Python. */
@@ -386,5 +386,5 @@ void model_finish(struct model *model)
     lock_table_finish(model);
     lock_chain_finish(model->chain);
     watched_finish(model);
-    wake_chain_finish(model->wakes);
+    wake_chain_finish(model->wake_chain);
 }

@@ -83,7 +83,7 @@ struct model {
     struct lock_table locks;
     struct lock_chain *chain;
     struct watched_table watched;
-    struct wake_chain *wakes;
+    struct wake_chain *wake_chain;
     struct wait_context context; /* what is known of the event that model_event took in last */
     struct merge *merge;         /* of the stream that model_event is fed */
     const struct merged *wait;   /* what the last event was as a wait */

@@ -115,6 +115,16 @@ static bool is_cachetools(const struct mutation *mutation)
     return source && strncmp(source->module, "cachetools", 10) == 0;
 }
 
+/* Nothing but look-ups, which change no more than the order of its entries, as far as is known. */
+static bool only_reorders(const struct mutation *mutation)
+{
+    for (size_t i = 0; i < mutation->site->count; i++) {
+        if (mutation->site->list[i]->changed)
+            return false;
+    }
+    return !mutation->pair && mutation->key_errors == 0;
+}
+
 static bool is_of_fibers(const struct mutation *mutation)
 {
     return mutation->pair && mutation->pair->fibers && !mutation->object->locks.hazard_ns;
@@ -129,7 +139,8 @@ static const char *title_of(const struct mutation *mutation, struct arena *arena
     if (mutation->pair)
         return arena_format(arena, "%s is changed by %zu threads with no lock in common, several at once", name,
                             mutation->threads);
-    return arena_format(arena, "%s is changed by %zu threads with no lock in common", name, mutation->threads);
+    return arena_format(arena, "%s is %s %zu threads with no lock in common", name,
+                        only_reorders(mutation) ? "reordered by look-ups of" : "changed by", mutation->threads);
 }
 
 static const struct model_thread *thread_of(const struct model_process *process, uint32_t tid)
@@ -290,6 +301,8 @@ static void mutation_report(struct model *model, const struct mutation *mutation
     finding->process = process_info_of(process);
     finding->thread =
         thread ? thread_info_of(thread) : (struct thread_info){mutation->second.tid, "ended thread", false};
+    if (only_reorders(mutation))
+        finding->severity = SEVERITY_WARNING;
     finding->title = title_of(mutation, model->arena);
     finding->remedy = is_of_fibers(mutation) ? remedy_fibers : is_cachetools(mutation) ? remedy_cachetools : remedy_any;
     times_report(mutation, finding);

@@ -6,8 +6,9 @@
  *   overlap  a method that changes the object began while another one was inside: it happened
  *   hazard   threads change it in turns, and no lock was held at all of these changes: it will (watched_locks.h)
  *
- * Methods that only read count for neither. Objects of one class that were made in one place are one finding, over all
- * processes. Called by rule_unlocked_mutation.c; after model_finish.
+ * Methods that only read count for neither; look-ups that reorder a cache (LRU) are a warning where nothing else is
+ * seen. Objects of one class that were made in one place are one finding, over all processes. Called by
+ * rule_unlocked_mutation.c; after model_finish.
  */
 #ifndef CPROBE_ANALYSIS_MUTATION_PYTHON_H
 #define CPROBE_ANALYSIS_MUTATION_PYTHON_H

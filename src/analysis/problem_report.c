@@ -328,8 +328,8 @@ static void cause_evidence(const struct problem *problem, const struct model *mo
     double all = 0;
     for (size_t i = 0; i < problem->count; i++)
         all += problem->shares[i].row->kernel.seen_ns;
-    for (size_t i = 0; i < model->wakes->cause_count; i++) {
-        const struct wake_cause *cause = &model->wakes->causes[i];
+    for (size_t i = 0; i < model->wake_chain->cause_count; i++) {
+        const struct wake_cause *cause = &model->wake_chain->causes[i];
         bool ours = false;
         for (size_t j = 0; j < problem->count && !ours; j++)
             ours = wake_cause_is_of(cause, problem->shares[j].row);

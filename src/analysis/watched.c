@@ -87,6 +87,25 @@ static bool method_writes(const struct model_process *process, uint32_t method)
     return found && (found->flags & METHOD_MUTATES);
 }
 
+/* Of these a KeyError is an answer; of others a surprise. */
+static bool is_lookup(const char *method)
+{
+    static const char *const lookups[] = {"__getitem__", "__delitem__", "__missing__", "pop", "get"};
+    const char *dot = strrchr(method, '.'), *name = dot ? dot + 1 : method;
+    for (size_t i = 0; i < sizeof(lookups) / sizeof(lookups[0]); i++) {
+        if (strcmp(name, lookups[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Looks up only; where this changes the object it puts the entry to another place in its order. */
+static bool only_reads(const char *method)
+{
+    const char *dot = strrchr(method, '.'), *name = dot ? dot + 1 : method;
+    return strcmp(name, "__getitem__") == 0 || strcmp(name, "get") == 0;
+}
+
 /* ---- events ---- */
 
 static void use_add(struct watched_object *object, const struct event_mutate *event)
@@ -112,8 +131,10 @@ static void mutate_take(struct model *model, const struct model_process *process
     struct watched_object *object = object_get(model, process, event->object);
     bool writes = event->flags & MUTATE_WRITE;
     watched_locks_add(&object->locks, process->trace, event, writes);
-    if (object->locks.shared_ns && writes)
+    if (object->locks.shared_ns && writes) {
         use_add(object, event);
+        object->changed |= !only_reads(watched_method(process, event->method));
+    }
     if (writes && (event->flags & MUTATE_RAISED) && (event->flags & MUTATE_OVERLAPPED) && !object->first_error_ns)
         object->first_error_ns = event->header.time_ns + event->duration_ns;
     watched_windows_add(&model->watched.windows, (uint32_t)(object - model->watched.objects), event);
@@ -222,18 +243,6 @@ void watched_event(struct model *model, struct model_process *process, const uni
 }
 
 /* ---- exact counts ---- */
-
-/* A KeyError is an answer where a key is looked up, and a surprise elsewhere. */
-static bool is_lookup(const char *method)
-{
-    static const char *const lookups[] = {"__getitem__", "__delitem__", "__missing__", "pop", "get"};
-    const char *dot = strrchr(method, '.'), *name = dot ? dot + 1 : method;
-    for (size_t i = 0; i < sizeof(lookups) / sizeof(lookups[0]); i++) {
-        if (strcmp(name, lookups[i]) == 0)
-            return true;
-    }
-    return false;
-}
 
 static void counter_take(struct watched_object *object, const struct trace_counter *counter)
 {

@@ -65,6 +65,7 @@ struct watched_object {
     struct watched_pair *pairs;
     size_t pair_count, pair_capacity;
     struct watched_drift drift;
+    bool changed;            /* since it was shared, by more than look-ups that reorder it */
     uint64_t first_error_ns; /* of the recorded ones: a method that changes it ended with an exception; 0: none */
     /* After watched_finish, exact: */
     uint64_t operations, mutations, busy_ns, key_errors, found_inside;

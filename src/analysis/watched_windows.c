@@ -86,8 +86,8 @@ uint64_t watched_windows_met(const struct watched_windows *windows, uint32_t obj
     return met;
 }
 
-static void window_replay(const struct watched_operation *list, size_t count, const struct replay_setup *setup,
-                          struct replay_result *result)
+/* The operations of one window, those of an interpreter split. The caller frees them. */
+static struct replay_operation *window_operations(const struct watched_operation *list, size_t count, bool interpreter)
 {
     struct replay_operation *operations = memory_get(count, sizeof(*operations));
     for (size_t i = 0; i < count; i++)
@@ -96,20 +96,50 @@ static void window_replay(const struct watched_operation *list, size_t count, co
                                                   .thread = (uint64_t)list[i].tid << 32 | list[i].fiber,
                                                   .shared = !list[i].writes,
                                                   .run_ns = list[i].duration_ns};
-    if (setup->interpreter)
+    if (interpreter)
         replay_split(operations, count);
-    replay_window(operations, count, setup, result);
-    free(operations);
+    return operations;
+}
+
+/* The next window of the object, from *position on: how many operations it has; 0: there is none. */
+static size_t window_next(const struct watched_windows *windows, uint32_t object, size_t position)
+{
+    size_t end = position;
+    while (end < windows->count && windows->list[end].object == object &&
+           windows->list[end].window == windows->list[position].window)
+        end++;
+    return end - position;
+}
+
+struct watched_standing watched_windows_standing(const struct watched_windows *windows, uint32_t object)
+{
+    struct watched_standing standing = {0, 0};
+    struct histogram others = {NULL, 0, 0};
+    double stood = 0, all = 0;
+    size_t count, position = object_first(windows, object);
+    for (; (count = window_next(windows, object, position)) > 0; position += count) {
+        struct replay_operation *operations = window_operations(windows->list + position, count, true);
+        for (size_t i = 0; i < count; i++) {
+            stood += operations[i].stood_ns > 0;
+            if (operations[i].stood_ns == 0)
+                histogram_add(&others, operations[i].run_ns, 1);
+        }
+        all += (double)count;
+        free(operations);
+    }
+    standing.share = all > 0 ? stood / all : 0;
+    standing.usual_ns = histogram_quantile(&others, 0.99);
+    histogram_free(&others);
+    return standing;
 }
 
 void watched_windows_replay(const struct watched_windows *windows, uint32_t object, const struct replay_setup *setup,
                             struct replay_result *result)
 {
-    size_t first = object_first(windows, object), next;
-    for (; first < windows->count && windows->list[first].object == object; first = next) {
-        for (next = first + 1; next < windows->count && windows->list[next].object == object &&
-                               windows->list[next].window == windows->list[first].window;)
-            next++;
-        window_replay(windows->list + first, next - first, setup, result);
+    size_t count, position = object_first(windows, object);
+    for (; (count = window_next(windows, object, position)) > 0; position += count) {
+        struct replay_operation *operations = window_operations(windows->list + position, count, setup->interpreter);
+        replay_window(operations, count, setup, result);
+        free(operations);
     }
 }

@@ -38,6 +38,13 @@ void watched_windows_free(struct watched_windows *windows);
 /* How many of the object's operations found another one inside. */
 uint64_t watched_windows_met(const struct watched_windows *windows, uint32_t object);
 
+/* Whether operations stood still in the middle (replay_split), and how long the others took. */
+struct watched_standing {
+    double share;      /* of the operations that did */
+    uint64_t usual_ns; /* 99 of 100 of those that did not take at most so long; 0: there are none */
+};
+struct watched_standing watched_windows_standing(const struct watched_windows *windows, uint32_t object);
+
 /* Replays all windows of one object. Takes `result` zero-initialised; replay_result_free it. */
 void watched_windows_replay(const struct watched_windows *windows, uint32_t object, const struct replay_setup *setup,
                             struct replay_result *result);

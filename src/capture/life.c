@@ -101,7 +101,7 @@ static void conflict_write(struct thread *t, const struct life *l, const struct 
     if (!pair_note(was->site, pair, &crossed) || add_relaxed(&written, 1) >= CONFLICTS_MAX ||
         (!t->slot && !thread_prepare(t, clock_now())))
         return;
-    uint32_t here = stack_capture(t), locks = locks_set();
+    uint32_t here = stack_capture(t), locks = locks_set(0);
     watchlist_announce(was);
     struct event_lifecycle *e = (void *)writer_log_reserve(&recorder.writer, sizeof(*e), 0);
     if (!e)

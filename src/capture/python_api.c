@@ -5,24 +5,32 @@
 
 struct python_api python_api;
 
+enum { IF_THERE, NEEDED };
+
+static const struct {
+    const char *name;
+    size_t offset; /* of the pointer, in struct python_api */
+    int needed;
+} rows[] = {
+#define PYTHON_FUNCTION(needed, ret, name, params) {#name, offsetof(struct python_api, name), needed},
+#define PYTHON_OBJECT(name) {#name, offsetof(struct python_api, name), NEEDED},
+#include "capture/python_api.def"
+#undef PYTHON_FUNCTION
+#undef PYTHON_OBJECT
+};
+
 const char *python_api_load(const struct link_map *map, uint16_t version,
                             void *(*resolve)(const struct link_map *map, const char *name))
 {
     const char *missing = NULL;
-    enum { IF_THERE, NEEDED };
 
     python_api.version = version;
-#define PYTHON_FUNCTION(needed, ret, name, params)          \
-    python_api.name = (ret(*) params)resolve(map, #name);   \
-    if (!python_api.name && (needed) == NEEDED && !missing) \
-        missing = #name;
-#define PYTHON_OBJECT(name)                \
-    python_api.name = resolve(map, #name); \
-    if (!python_api.name && !missing)      \
-        missing = #name;
-#include "capture/python_api.def"
-#undef PYTHON_FUNCTION
-#undef PYTHON_OBJECT
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        void *found = resolve(map, rows[i].name);
+        *(void **)((char *)&python_api + rows[i].offset) = found;
+        if (!found && rows[i].needed == NEEDED && !missing)
+            missing = rows[i].name;
+    }
     if (!python_api.PyInterpreterState_Get)
         python_api.PyInterpreterState_Get = python_api._PyInterpreterState_Get;
     if (!python_api.PyInterpreterState_Get && !missing)

@@ -131,8 +131,8 @@ static bool interpreter_fits(const struct link_map *map, uint16_t version,
 void python_classes_begin(const struct link_map *map, uint16_t version,
                           void *(*resolve)(const struct link_map *map, const char *name))
 {
-    if (strcmp(recorder.settings.watch_py, "off") == 0 || !interpreter_fits(map, version, resolve))
-        return;
+    if (classes.type_new || strcmp(recorder.settings.watch_py, "off") == 0 || !interpreter_fits(map, version, resolve))
+        return; /* a second interpreter, after the first was unloaded, is none of ours */
     python_rules_begin(recorder.settings.watch_py);
     python_window_begin(writer_budget(&recorder.writer, WRITER_RINGS) / RING_RECORD_SIZE);
     uintptr_t *slot = python_word(PYTHON(PyType_Type), PYTHON_TYPE_NEW);

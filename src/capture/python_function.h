@@ -7,7 +7,8 @@
  *
  *   3.8 to 3.10   every call goes through that member
  *   3.11          calls from Python are inlined, whatever it says, unless the object's type is not exactly `function`:
- *                 it is given a subtype of it with the same name. type(f) is the only thing that tells them apart.
+ *                 it is given a subtype of it with the same name. type(f), and three names more in dir(f), tell them
+ *                 apart; nothing else does.
  *   3.12, 3.13    PyFunction_SetVectorcall says that such a function must not be inlined
  *
  * (Python/ceval.c, Objects/funcobject.c of each version.) With the GIL held, in the main interpreter.

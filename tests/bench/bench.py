@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What recording costs. bench.py [NAME…]: pair start redis gevent kernel attached locks mariadb malloc serve memory report; all without.
+"""What recording costs. bench.py [NAME…]: pair start redis gevent kernel attached locks mariadb malloc serve watched memory report; all without.
 
 Every figure stands beside a bare one from the same run: bare and recorded alternate. Shown are the medians, the median of the
 rounds' ratios with the middle half of them, and the ratio of the best bare round to the best recorded one, which other load on the
@@ -20,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 from lib import load
 from lib.kernel import Attached
-from lib.process import BUILD, CPROBE, PROGRAMS, PYTHON, Process, free_port, run, scratch
+from lib.process import BUILD, CPROBE, PROGRAMS, PYTHON, ROOT, Process, free_port, run, scratch
 from lib.recording import preload
 from lib.servers import PASSWORD, MariaDB, Postgres, Redis, postgres_tool
 
@@ -204,6 +204,15 @@ def serve():
                      [pair[index] for pair in recorded], unit, target)
 
 
+def watched():
+    """Calls of Python methods. Of a watched class the added time counts: 300 ns at most."""
+    rows = [("method of a watched class", "+300 ns"), ("the same, not watched", "1.0"), ("TTLCache, read", "+300 ns"),
+            ("TTLCache, write", "+300 ns")]
+    bare, recorded = alternate(lambda env: [float(n) for n in run([PYTHON, ROOT / "tests/bench/watched.py"], **env).split()], 11)
+    for number, (name, target) in enumerate(rows):
+        show(name, [line[number] for line in bare], [line[number] for line in recorded], "ns", target)
+
+
 def proportional_kib(threads, env):
     """Pss of bench/threads once its threads stand still: memory shared with others counts by its share (proc(5), smaps)."""
     with subprocess.Popen([BENCH / "threads", str(threads)], env={**os.environ, **env}, stdin=subprocess.PIPE,
@@ -236,7 +245,7 @@ def report():
 
 
 ALL = {"pair": pair, "start": start, "redis": redis, "gevent": gevent, "kernel": kernel, "attached": attached, "locks": locks,
-       "mariadb": mariadb, "malloc": malloc, "serve": serve, "memory": memory, "report": report}
+       "mariadb": mariadb, "malloc": malloc, "serve": serve, "watched": watched, "memory": memory, "report": report}
 
 
 def main():

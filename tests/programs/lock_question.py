@@ -4,6 +4,7 @@
 
 MODE
   free     without a lock: guilty; cprobe says what one would cost
+  forked   the same in a forked child; the cache is the parent's
   locked   the innocent twin, whose lock measures itself: prints JSON, of all operations: `busy`, the share of the time for
            which the lock was had, `mean_ns`, `p50_ns`, `p99_ns`, `max_ns` of the waits for it, of which the shortest
            is taken off as the cost of measuring, and `waits`, the share of those above 5 µs
@@ -12,6 +13,7 @@ PAUSE: mean time between two calls of a thread, in ms. SWITCH: the interpreter's
 """
 
 import json
+import os
 import random
 import sys
 import threading
@@ -66,7 +68,10 @@ def main():
     mode, seconds, pause = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]) / 1000
     if len(sys.argv) > 4:
         sys.setswitchinterval(float(sys.argv[4]) / 1000)
-    cache = cachetools.TTLCache(SIZE, TTL, getsizeof=lambda value: value % 7 + 1)
+    cache = cachetools.TTLCache(SIZE, TTL, getsizeof=lambda value: value % 7 + 1)  # made here
+    child = os.fork() if mode == "forked" else 0
+    if child:
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     lock = MeasuringLock()
     use = cachetools.cached(cache, lock=lock if mode == "locked" else None)(load)
     begin = clock()

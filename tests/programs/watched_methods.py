@@ -117,14 +117,16 @@ def kinds():
 
 @observe
 def listing():
-    return [sorted(set(dir(METHODS[0])) - {"__copy__", "__deepcopy__", "__slots__"}), sorted(vars(LruCache)), sorted(vars(cachetools.TTLCache)),
+    own = {"__copy__", "__deepcopy__", "__slots__"}
+    return [sorted(set(dir(METHODS[0])) - own), sorted(vars(LruCache)), sorted(vars(cachetools.TTLCache)),
             [kind for name, kind, _, _ in map(tuple, inspect.classify_class_attrs(LruCache)) if name == "put"]]
 
 
 @observe
 def signatures():
     text = [str(inspect.signature(f)).split(" at 0x")[0] for f in METHODS]
-    return text + [str(inspect.signature(LruCache().put)), inspect.getsource(LruCache.put), inspect.getfullargspec(LruCache.put).kwonlyargs]
+    return text + [str(inspect.signature(LruCache().put)), inspect.getsource(LruCache.put),
+                   inspect.getfullargspec(LruCache.put).kwonlyargs]
 
 
 @observe
@@ -133,7 +135,7 @@ def identity():
         def put(self, key):
             return key
     function = vars(LruCache)["put"]
-    return [function is LruCache.put, LruCache.put is LruCache.put, LruCache().put.__func__ is function, hash(function) == hash(LruCache.put),
+    return [function is LruCache.put, LruCache().put.__func__ is function, hash(function) == hash(LruCache.put),
             Late().put(4), Late.put is not LruCache.put, Late.get is LruCache.get, weakref.ref(function)() is function,
             any(o is function for o in gc.get_referents(vars(LruCache))) or vars(LruCache)["put"] is function]
 
@@ -141,8 +143,9 @@ def identity():
 @observe
 def calls():
     c = LruCache()
-    return [c.put("a"), c.put("b", 2, 3, 4), c.put("c", value=1, other=2), LruCache.put(c, "d"), c.put(*["e"], **{"value": 3}), list(c.items()),
-            functools.partial(c.put, "f")(1), (lambda m: m("g"))(c.put), list(map(c.get, "efg")), c.clear(40), sorted(c.pop("g")[1:]) == [depth() + 1],
+    return [c.put("a"), c.put("b", 2, 3, 4), c.put("c", value=1, other=2), LruCache.put(c, "d"), c.put(*["e"], **{"value": 3}),
+            list(c.items()), functools.partial(c.put, "f")(1), (lambda m: m("g"))(c.put), list(map(c.get, "efg")), c.clear(40),
+            sorted(c.pop("g")[1:]) == [depth() + 1],
             list(c.update(1, 2)), inspect.iscoroutine(closed(c.expire()))]
 
 
@@ -161,7 +164,8 @@ def pickles():
     t.update(a=1, b=2)
     back = pickle.loads(pickle.dumps(t))
     bound = pickle.loads(pickle.dumps(t.get))
-    return [dict(back), back.currsize, bound("a"), [pickle.loads(pickle.dumps(f, n)) is f for f in METHODS for n in range(pickle.HIGHEST_PROTOCOL + 1)],
+    protocols = range(pickle.HIGHEST_PROTOCOL + 1)
+    return [dict(back), back.currsize, bound("a"), [pickle.loads(pickle.dumps(f, n)) is f for f in METHODS for n in protocols],
             [pickle._loads(pickle._dumps(f)) is f for f in METHODS]]
 
 

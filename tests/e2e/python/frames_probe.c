@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "capture/python.h"
+#include "capture/python_classes.h"
 #include "capture/record.h"
 #include "trace/format.h"
 
@@ -42,6 +43,12 @@ struct shot {
 };
 static __thread struct shot last;
 static int native_off; /* below a greenlet's first frame the native stack is no stack */
+
+void python_classes_begin(const struct link_map *map, uint16_t version,
+                          void *(*resolve)(const struct link_map *, const char *))
+{
+    (void)map, (void)version, (void)resolve;
+}
 
 uint32_t record_code(uint32_t first_line, uint16_t version, const char *name, size_t name_length, const char *file,
                      size_t file_length, const uint8_t *linetable, size_t linetable_size)

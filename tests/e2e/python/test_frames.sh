@@ -10,7 +10,7 @@ here=tests/e2e/python
 export PROBE=$tmp/frames_probe.so PYTHONIOENCODING=utf-8 PYTHONDONTWRITEBYTECODE=1
 # shellcheck disable=SC2086
 gcc -std=gnu11 -O2 -g -Wall -Wextra ${CFLAGS:-} -fPIC -shared -Isrc -o "$PROBE" $here/frames_probe.c src/capture/elf.c \
-    src/capture/python*.c src/python/*.c -ldl
+    src/capture/python{,_code,_text}.c src/python/*.c -ldl
 
 # version INTERPRETER: 3.11, or nothing where it does not work
 version() {

@@ -137,6 +137,22 @@ static void two_at_once_are_confirmed(void **state)
     scene_end(&scene);
 }
 
+/* An LRU cache that main filled, and others only look into. */
+static void look_ups_that_reorder_are_a_warning(void **state)
+{
+    (void)state;
+    struct built s = build();
+    objects_method(s.b, GET + 1, "LRUCache.__getitem__", METHOD_MUTATES);
+    objects_mutate(s.b, PID, T0, US, CACHE, SET, s.born, MUTATE_WRITE);
+    for (unsigned i = 0; i < 50; i++)
+        objects_mutate(s.b, PID + 1 + i % THREADS, T0 + SEC + i * MS, US, CACHE, GET + 1, s.get, MUTATE_WRITE);
+    struct scene scene = run(&s);
+    const struct finding *f = scene_finding(&scene, RULE);
+    assert_int_equal(f->severity, SEVERITY_WARNING);
+    assert_non_null(strstr(f->title, "reordered by look-ups of 6 threads"));
+    scene_end(&scene);
+}
+
 /* Recorders leave out overlaps of those who take the same lock inside; an older one may not. */
 static void overlaps_under_one_lock_are_innocent(void **state)
 {
@@ -238,6 +254,27 @@ static void what_a_lock_would_cost(void **state)
     scene_end(&scene);
 }
 
+/* Operations of 1 ms that wait inside, begun every 100 µs by one after the other of many threads: a lock would be had
+   all the time. */
+static void waiting_inside_is_what_the_lock_is_had_for(void **state)
+{
+    (void)state;
+    struct built s = build();
+    for (uint32_t i = 0; i < 100; i++) {
+        uint32_t tid = PID + 1 + i % 20;
+        if (i < 20)
+            builder_thread(s.b, 300 + i, "worker", T0);
+        objects_mutate(s.b, 300 + tid % 20, T0 + SEC + i * 100 * US, MS, CACHE, SET, s.set,
+                       MUTATE_WRITE | MUTATE_WINDOW)
+            ->window = 1;
+    }
+    struct scene scene = run(&s);
+    const struct finding *f = scene_finding(&scene, RULE);
+    assert_true(scene_evidence(f, "one_lock_busy")->ratio > 0.8);
+    assert_true(scene_evidence(f, "one_lock_wait_p99_ns")->u64 > 10 * MS);
+    scene_end(&scene);
+}
+
 /* Three operations are too few to say what a lock would cost. */
 static void too_few_operations_say_nothing(void **state)
 {
@@ -273,12 +310,14 @@ int main(void)
         cmocka_unit_test(one_thread_that_leaves_the_lock_out),
         cmocka_unit_test(readers_are_innocent),
         cmocka_unit_test(two_at_once_are_confirmed),
+        cmocka_unit_test(look_ups_that_reorder_are_a_warning),
         cmocka_unit_test(overlaps_under_one_lock_are_innocent),
         cmocka_unit_test(two_greenlets_of_one_thread),
         cmocka_unit_test(greenlets_in_turns_are_innocent),
         cmocka_unit_test(objects_of_one_place_are_one_finding),
         cmocka_unit_test(a_child_names_what_its_parent_made),
         cmocka_unit_test(what_a_lock_would_cost),
+        cmocka_unit_test(waiting_inside_is_what_the_lock_is_had_for),
         cmocka_unit_test(too_few_operations_say_nothing),
         cmocka_unit_test(unknown_numbers_are_survived),
     };
