@@ -111,6 +111,7 @@ static void trim_previous(const struct trace_header *h, uint32_t generation)
 {
     char path[WRITER_PATH_MAX];
     struct trace_header previous;
+    previous.state = TRACE_RECORDING;
     make_path(path, h, generation - 1);
     if (read_file(path, (char *)&previous, sizeof(previous)) == sizeof(previous) && previous.state == TRACE_FINISHED)
         sys_truncate(path, previous.used & ~TRACE_USED_CLOSED);

@@ -236,7 +236,8 @@ static inline enum memcached_result side_parse(struct memcached_state *s, enum w
     return s->mode == MODE_TEXT ? text_parse(s, side, at, end, sink) : binary_parse(s, side, at, end, sink);
 }
 
-/* Forgets what a side was saying, and what was asked and not answered, as answers may be missing. */
+/* Forgets what a side was saying, and what was asked and not answered, as answers may be missing. A client's lines that
+   are missing are answered after all that was asked before them, which is kept. */
 static void side_lose(struct memcached_state *s, enum wire_side side, bool at_start)
 {
     resync_begin(&s->resync[side], s->mode == MODE_TEXT, at_start);
@@ -246,6 +247,8 @@ static void side_lose(struct memcached_state *s, enum wire_side side, bool at_st
         memset(&s->request, 0, sizeof(s->request));
     else
         memset(&s->reply, 0, sizeof(s->reply));
+    if (side == WIRE_CLIENT && s->mode == MODE_TEXT)
+        return;
     queue_clear(&s->queue);
     s->elements = s->bytes = 0;
 }

@@ -314,7 +314,8 @@ static HOT inline enum resp_result side_parse(struct redis_state *s, enum wire_s
     return got;
 }
 
-/* Something is missing, or makes no sense: what was asked and not answered is forgotten, as answers may be missing. */
+/* Something is missing, or makes no sense. Where it is of the server, what was asked and not answered is forgotten, as
+   answers may be missing. Where it is of the client, what was asked before is answered before all that is missing. */
 static void side_lose(struct redis_state *s, enum wire_side side, bool at_start)
 {
     resync_begin(&s->resync[side], true, at_start);
@@ -322,7 +323,8 @@ static void side_lose(struct redis_state *s, enum wire_side side, bool at_start)
         resp_request_drop(&s->request);
     else
         resp_reply_drop(&s->reply);
-    queue_clear(&s->queue);
+    if (side == WIRE_SERVER)
+        queue_clear(&s->queue);
     s->in_multi = false;
 }
 

@@ -1,6 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "wire/sql_text.h"
 
+const uint8_t sql_text_glues[256] = {[0] = 1, ['('] = 1, ['['] = 1, [' '] = 1};
+
+void sql_text_copy_long(struct sql_text *t, const uint8_t *token, size_t length)
+{
+    sql_text_gap(t);
+    t->last = (char)token[length - 1];
+    if (sql_text_full(t))
+        return;
+    if (length > (size_t)WIRE_TEXT_MAX - t->used) {
+        length = (size_t)WIRE_TEXT_MAX - t->used;
+        t->cut = true;
+    }
+    memcpy(t->out + t->used, token, length);
+    t->used = (uint16_t)(t->used + length);
+}
+
 /* Whether the sign that was just written belongs to the number that follows: it stands where a value begins. */
 static bool sign_is_unary(const struct sql_text *t)
 {

@@ -49,37 +49,61 @@ static ALWAYS_INLINE void sql_text_byte(struct sql_text *t, char c)
         t->cut |= !t->muted;
 }
 
+/* Behind these, and before anything, white space means nothing. */
+extern const uint8_t sql_text_glues[256];
+
+static ALWAYS_INLINE bool sql_text_gapes(const struct sql_text *t)
+{
+    return t->space & !sql_text_glues[(uint8_t)t->last];
+}
+
 static ALWAYS_INLINE void sql_text_gap(struct sql_text *t)
 {
-    if (t->space && t->last != 0 && t->last != '(' && t->last != '[' && t->last != ' ')
+    if (sql_text_gapes(t))
         sql_text_byte(t, ' ');
     t->space = false;
+}
+
+/* Whether so many bytes can be written without a look at each. */
+static ALWAYS_INLINE bool sql_text_fits(const struct sql_text *t, size_t length)
+{
+    return likely(t->used + length <= WIRE_TEXT_MAX && !sql_text_full(t));
 }
 
 /* A token of one byte. */
 static ALWAYS_INLINE void sql_text_put(struct sql_text *t, char c)
 {
-    sql_text_gap(t);
-    sql_text_byte(t, c);
+    if (sql_text_fits(t, 2)) { /* a branch for the space would be taken as often as not */
+        size_t gap = sql_text_gapes(t);
+        char *out = t->out + t->used;
+        *out = ' ';
+        out[gap] = c;
+        t->used = (uint16_t)(t->used + gap + 1);
+        t->space = false;
+    } else {
+        sql_text_gap(t);
+        sql_text_byte(t, c);
+    }
     t->last = c;
 }
+
+/* A token that may not fit, or is long. */
+void sql_text_copy_long(struct sql_text *t, const uint8_t *token, size_t length);
 
 /* A token. `end`: source bytes before it may be read. */
 static ALWAYS_INLINE void sql_text_copy(struct sql_text *t, const uint8_t *token, size_t length, const uint8_t *end)
 {
-    sql_text_gap(t);
-    t->last = (char)token[length - 1];
-    if (sql_text_full(t))
-        return;
-    if (length > (size_t)WIRE_TEXT_MAX - t->used) {
-        length = (size_t)WIRE_TEXT_MAX - t->used;
-        t->cut = true;
+    if (likely(length <= 16 && end - token >= 16) && sql_text_fits(t, length + 1)) {
+        size_t gap = sql_text_gapes(t);
+        char *out = t->out + t->used;
+        *out = ' ';
+        memcpy(out + gap, token, 16);
+        t->used = (uint16_t)(t->used + gap + length);
+        t->space = false;
+        t->last = (char)token[length - 1];
+    } else {
+        sql_text_copy_long(t, token, length);
     }
-    if (likely(length <= 16 && end - token >= 16))
-        memcpy(t->out + t->used, token, 16);
-    else
-        memcpy(t->out + t->used, token, length);
-    t->used = (uint16_t)(t->used + length);
 }
 
 /* A literal or a placeholder. Of several in a row, as strings that the server joins, one is written. */

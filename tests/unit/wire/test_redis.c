@@ -396,6 +396,26 @@ static void what_is_lost_is_told_and_the_next_message_found(void **state)
                 "response 3 lost bytes=7 elements=1\n");
 }
 
+/* What was asked before requests that nobody saw is answered before them; then answers are one too many, until the
+   connection is idle. */
+static void what_was_asked_before_a_loss(void **state)
+{
+    (void)state;
+    client(&said, "*2\r\n$3\r\nGET\r\n$1\r\na\r\n*2\r\n$3\r\nGET\r\n$1\r\nb\r\n");
+    said_gap(&said, WIRE_CLIENT, 30);
+    server(&said, "$2\r\nhi\r\n");
+    server(&said, "$3\r\nyou\r\n:5\r\n");
+    client(&said, "*1\r\n$4\r\nPING\r\n");
+    server(&said, "+PONG\r\n");
+    assert_said(&said,
+                "request 0 GET key=a bytes=20 elements=1\n"
+                "request 1 GET key=b bytes=20 elements=1\n"
+                "response 0 bytes=8 elements=1\n"
+                "response 1 bytes=9 elements=1\n"
+                "request 2 PING lost bytes=14\n"
+                "response 2 bytes=7 elements=1\n");
+}
+
 /* Bytes that nobody saw inside of a value change nothing. */
 static void a_value_need_not_be_seen(void **state)
 {
@@ -565,6 +585,7 @@ int main(void)
         TEST(monitor_and_silence),
         TEST(the_server_counted_the_same),
         TEST(what_is_lost_is_told_and_the_next_message_found),
+        TEST(what_was_asked_before_a_loss),
         TEST(a_value_need_not_be_seen),
         TEST(damaged_bytes_cost_only_what_they_hit),
         TEST(an_answer_in_parts_is_announced),
