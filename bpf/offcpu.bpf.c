@@ -38,7 +38,8 @@
 char LICENSE[] SEC("license") = "GPL";
 
 /* Of a switch, fork, exec and exit the current task is the first one. */
-static int switched(bool preempt, struct task_struct *prev, struct task_struct *next, unsigned int prev_state)
+static __always_inline int switched(bool preempt, struct task_struct *prev, struct task_struct *next,
+                                    unsigned int prev_state)
 {
     struct thread *leaves = thread_find(prev), *comes = thread_find(next);
     if (!leaves && !comes && clock_measured)

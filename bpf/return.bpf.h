@@ -3,7 +3,7 @@
 #ifndef CPROBE_BPF_RETURN_H
 #define CPROBE_BPF_RETURN_H
 
-static void wait_end_unseen(struct task_struct *task, struct thread *thread, bool in_call);
+static __noinline void wait_end_unseen(struct task_struct *task, struct thread *thread, bool in_call);
 
 static int on_return(struct bpf_map *map, void *key, void *value)
 {

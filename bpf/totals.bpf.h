@@ -46,7 +46,8 @@ static __noinline void call_evict(struct task_struct *task, struct thread *threa
     __builtin_memset(call, 0, sizeof(*call));
 }
 
-static void total_add(struct task_struct *task, struct thread *thread, __s32 syscall, __u64 blocked, __u64 runqueue)
+static __always_inline void total_add(struct task_struct *task, struct thread *thread, __s32 syscall, __u64 blocked,
+                                      __u64 runqueue)
 {
     struct offcpu_total *total = NULL;
     for (__u32 i = 0; i < CALLS && !total; i++) {

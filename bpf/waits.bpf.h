@@ -11,14 +11,14 @@
 #define THIN_SLOW_NS 400000000ull
 #define THIN_MAX 8
 
-static __s64 credit_draw(void)
+static __noinline __s64 credit_draw(void)
 {
     __s64 credit = credits[bpf_get_prandom_u32() % OFFCPU_CREDITS];
     return credit ? credit : 1;
 }
 
 /* Whether this wait is recorded: its time is spent from the thread's credit. */
-static bool wait_chosen(struct thread *thread, __u64 duration)
+static __always_inline bool wait_chosen(struct thread *thread, __u64 duration)
 {
     if (duration >= mean_ns)
         return true;
@@ -105,7 +105,7 @@ static bool wait_write(struct task_struct *task, bool typed, struct thread *thre
     return true;
 }
 
-static void wait_begin(struct task_struct *task, struct thread *thread, __u64 now)
+static __always_inline void wait_begin(struct task_struct *task, struct thread *thread, __u64 now)
 {
     const struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
     __s64 number = (__s64)regs->orig_ax;
@@ -122,7 +122,7 @@ static void wait_begin(struct task_struct *task, struct thread *thread, __u64 no
     thread->disk = BPF_CORE_READ_BITFIELD(task, in_iowait);
 }
 
-static void wait_add(struct task_struct *task, struct thread *thread, __u64 blocked, __u64 runqueue)
+static __always_inline void wait_add(struct task_struct *task, struct thread *thread, __u64 blocked, __u64 runqueue)
 {
     thread->waits++;
     thread->blocked_ns += blocked;
@@ -131,7 +131,7 @@ static void wait_add(struct task_struct *task, struct thread *thread, __u64 bloc
 }
 
 /* How much of the wait until now was queueing for a CPU. */
-static __u64 wait_queued(const struct task_struct *task, const struct thread *thread, __u64 now)
+static __always_inline __u64 wait_queued(const struct task_struct *task, const struct thread *thread, __u64 now)
 {
     __u64 all = now - thread->off_ns, queued = 0;
     if (delay_is_known())
@@ -141,19 +141,25 @@ static __u64 wait_queued(const struct task_struct *task, const struct thread *th
     return queued < all ? queued : all;
 }
 
-static void wait_end(struct task_struct *task, struct thread *thread, __u64 now)
+/* Apart, so that what every switch runs through lies close together. */
+static __noinline void wait_record(struct task_struct *task, struct thread *thread, __u64 blocked, __u64 now)
+{
+    __u64 all = now - thread->off_ns;
+    clock_measure(now);
+    if (wait_write(task, false, thread, blocked, all - blocked))
+        stack_want(task, thread);
+    wait_thin(thread, all, now);
+}
+
+static __always_inline void wait_end(struct task_struct *task, struct thread *thread, __u64 now)
 {
     __u64 runqueue = wait_queued(task, thread, now);
     __u64 blocked = now - thread->off_ns - runqueue;
 
     wait_add(task, thread, blocked, runqueue);
     thread->last_ns = blocked;
-    if (wait_chosen(thread, blocked + runqueue)) {
-        clock_measure(now);
-        if (wait_write(task, false, thread, blocked, runqueue))
-            stack_want(task, thread);
-        wait_thin(thread, blocked + runqueue, now);
-    }
+    if (wait_chosen(thread, blocked + runqueue))
+        wait_record(task, thread, blocked, now);
     thread->off_ns = 0;
 }
 
@@ -164,7 +170,7 @@ static void wait_end(struct task_struct *task, struct thread *thread, __u64 now)
  * busy). The scheduler knows when the thread came. in_call: it is about to leave a system call, which is the one in
  * which it waited if it came a moment ago.
  */
-static void wait_end_unseen(struct task_struct *task, struct thread *thread, bool in_call)
+static __noinline void wait_end_unseen(struct task_struct *task, struct thread *thread, bool in_call)
 {
     __u64 came = arrived_at(task), queued = 0, all;
     if (came <= thread->off_ns)
@@ -185,7 +191,7 @@ static void wait_end_unseen(struct task_struct *task, struct thread *thread, boo
     thread->on_ns = came;
 }
 
-static void thread_leaves(struct task_struct *task, struct thread *thread, bool ready, __u64 now)
+static __always_inline void thread_leaves(struct task_struct *task, struct thread *thread, bool ready, __u64 now)
 {
     if (thread->off_ns && delay_is_known())
         wait_end_unseen(task, thread, false);
@@ -200,7 +206,7 @@ static void thread_leaves(struct task_struct *task, struct thread *thread, bool 
     thread->preemptions++;
 }
 
-static void thread_comes(struct task_struct *task, struct thread *thread, __u64 now)
+static __always_inline void thread_comes(struct task_struct *task, struct thread *thread, __u64 now)
 {
     if (thread->off_ns)
         wait_end(task, thread, now);

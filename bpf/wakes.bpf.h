@@ -15,7 +15,7 @@ static struct interrupts *interrupts_here(void)
  * some ms ago at most: the clock is read again only for a wait that looks long by it, or whose thread usually waits
  * long enough. Interrupts are rarer, and may find a CPU idle for long.
  */
-static bool wake_is_worth(struct task_struct *waker, struct thread *thread)
+static __always_inline bool wake_is_worth(struct task_struct *waker, struct thread *thread)
 {
     if (!thread->credit)
         thread->credit = credit_draw();
@@ -30,7 +30,7 @@ static bool wake_is_worth(struct task_struct *waker, struct thread *thread)
     return clock_now() - thread->off_ns >= enough;
 }
 
-static void wake_write(struct task_struct *waker, struct task_struct *task, struct thread *thread)
+static __noinline void wake_write(struct task_struct *waker, struct task_struct *task, struct thread *thread)
 {
     struct thread *own = thread_find(waker);
     if (!own || own == thread)
@@ -46,7 +46,7 @@ static void wake_write(struct task_struct *waker, struct task_struct *task, stru
     stack_want(waker, own);
 }
 
-static int waking(struct task_struct *task)
+static __always_inline int waking(struct task_struct *task)
 {
     struct thread *thread = thread_find(task);
     if (!thread || !thread->off_ns || thread->woken)

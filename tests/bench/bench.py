@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What recording costs. bench.py [NAME…]: pair start redis gevent kernel attached locks mariadb malloc serve watched memory report; all without.
+"""What recording costs. bench.py [NAME…]: pair start redis gevent kernel attached stacks locks mariadb malloc serve watched memory report; all without.
 
 Every figure stands beside a bare one from the same run: bare and recorded alternate. Shown are the medians, the median of the
 rounds' ratios with the middle half of them, and the ratio of the best bare round to the best recorded one, which other load on the
@@ -18,6 +18,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
+import whole_stacks
 from lib import load
 from lib.kernel import Attached
 from lib.process import BUILD, CPROBE, PROGRAMS, PYTHON, ROOT, Process, free_port, run, scratch
@@ -244,8 +245,9 @@ def report():
     show_added(f"cprobe report, trace of {size:.0f} MiB", statistics.median(times) * 1e3, "ms", "< 2000 ms")
 
 
-ALL = {"pair": pair, "start": start, "redis": redis, "gevent": gevent, "kernel": kernel, "attached": attached, "locks": locks,
-       "mariadb": mariadb, "malloc": malloc, "serve": serve, "watched": watched, "memory": memory, "report": report}
+ALL = {"pair": pair, "start": start, "redis": redis, "gevent": gevent, "kernel": kernel, "attached": attached,
+       "stacks": whole_stacks.measure, "locks": locks, "mariadb": mariadb, "malloc": malloc, "serve": serve, "watched": watched,
+       "memory": memory, "report": report}
 
 
 def main():
