@@ -40,7 +40,7 @@ BPF_FLAGS := -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall
 
 # gcc 12 tests thread-local addresses for NULL with flags that a lea in between does not set: false alarms.
 CAPTURE_OBJECT_FLAGS := -fexceptions $(if $(SAN),-fno-sanitize=null)
-TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lprotobuf-c -lz -lstdc++ -lm $(if $(filter 1,$(BPF)),-lbpf)
+TOOL_LIBS := -ldw -lelf -ljansson -lyaml -lprotobuf-c -lz -lncursesw -ltinfo -lstdc++ -lm $(if $(filter 1,$(BPF)),-lbpf)
 
 # The recorder runs inside other people's programs: hidden symbols, TLS that needs no allocation, unwind tables so that
 # exceptions and cancellation pass through. It is preloaded, so it is never built with a sanitizer.
@@ -241,9 +241,10 @@ fuzz: $(FUZZ_TARGETS)
 	done
 
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/cprobe
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/cprobe $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 755 $(O)/cprobe $(DESTDIR)$(PREFIX)/bin/cprobe
 	install -m 644 $(O)/libcprobe.so $(DESTDIR)$(PREFIX)/lib/cprobe/libcprobe.so
+	install -m 644 src/cli/cprobe.1 $(DESTDIR)$(PREFIX)/share/man/man1/cprobe.1
 
 clean:
 	$(Q)rm -rf $(O)

@@ -5,7 +5,7 @@
 # install-deps.sh --list prints the packages.
 set -euo pipefail
 
-build=(gcc g++ libc6-dev make libdw-dev libelf-dev libjansson-dev libyaml-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev)
+build=(gcc g++ libc6-dev make libdw-dev libelf-dev libjansson-dev libyaml-dev libncurses-dev libprotobuf-c-dev protobuf-c-compiler zlib1g-dev)
 browser=(chromium)
 lint=(clang clang-format clang-tidy cppcheck shellcheck libclang-rt-14-dev)
 kernel=(bpftool libbpf-dev libcap2-bin)

@@ -26,7 +26,7 @@ struct finding *findings_find(const struct findings *findings, uint64_t id)
     return NULL;
 }
 
-static int finding_compare(const void *left, const void *right)
+int finding_compare(const void *left, const void *right)
 {
     const struct finding *a = left, *b = right;
     if (a->severity != b->severity)

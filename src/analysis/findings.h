@@ -22,7 +22,8 @@ struct findings {
 struct finding *findings_add(struct findings *findings, const char *rule);
 /* The finding with this fingerprint, or NULL. */
 struct finding *findings_find(const struct findings *findings, uint64_t id);
-/* Worst first: severity, then total time, then fingerprint. */
+/* Worst first: severity, then total time, then fingerprint. For qsort. */
+int finding_compare(const void *left, const void *right);
 void findings_sort(struct findings *findings);
 
 /* `key` and `value` must live as long as the report. */

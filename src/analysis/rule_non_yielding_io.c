@@ -7,6 +7,8 @@
  * - waits of the language's runtime for itself (GIL, garbage collection);
  * - regular files: reads and writes come from memory; only those long enough to have waited for a device count;
  * - making a process, or waking a thread by a byte in a pipe: CPU time, but a single long one counts;
+ * - a few slow calls of close: a busy machine's, unless one is very long;
+ * - readiness of a socket that listens: nobody is there to be served;
  * - the connection that a framework's loop exists to serve (loop_transport.def);
  * - calls so short that they only cost CPU (a write to a pipe or an eventfd);
  * - start-up and shut-down work that no loop could do better: files, locks, joins, children, signals and pipes before
@@ -25,6 +27,8 @@
 #include "analysis/rule.h"
 
 static const char rule_name[] = "non-yielding-io";
+
+#define CLOSES_MIN 10 /* fewer slow ones had no CPU meanwhile */
 
 static bool endpoint_is_socket(enum endpoint_kind kind)
 {
@@ -63,7 +67,9 @@ static bool share_is_excused(const struct share *share, const struct analysis_op
 {
     const struct model_thread *thread = share->row->thread;
     return wait_is_spawn(share->row) || wait_is_in_spawn(share->row, share->stack) ||
-           wait_is_thread_wakeup(share->row) || share->total_ns < share->count * (double)options->io_short ||
+           wait_is_thread_wakeup(share->row) || wait_is_for_newcomers(share->row) ||
+           (wait_is_close(share->row) && share->count < CLOSES_MIN) ||
+           share->total_ns < share->count * (double)options->io_short ||
            loop_transport_waits(thread->loop_kind, share->stack, thread->process->program);
 }
 

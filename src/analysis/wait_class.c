@@ -88,6 +88,18 @@ bool wait_is_thread_wakeup(const struct wait_row *row)
            row->result_max > 0 && call_is_one_of(row->call, writes);
 }
 
+bool wait_is_close(const struct wait_row *row)
+{
+    static const char *const closes[] = {"close", NULL};
+    return call_is_one_of(row->call, closes);
+}
+
+bool wait_is_for_newcomers(const struct wait_row *row)
+{
+    const struct trace_endpoint *endpoint = model_endpoint(row->process, row->endpoint);
+    return endpoint && endpoint->role == ROLE_LISTENER && trace_call_category(row->call) == CALL_READY;
+}
+
 struct spawn_row {
     const char *module, *function;
 };

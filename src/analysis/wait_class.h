@@ -36,6 +36,10 @@ bool wait_is_spawn(const struct wait_row *row);
 bool wait_is_in_spawn(const struct wait_row *row, const struct stack *stack);
 /* A few bytes written to wake a thread: a pipe or eventfd has room for them, so the writer only waited for a CPU. */
 bool wait_is_thread_wakeup(const struct wait_row *row);
+/* Closing a descriptor. That waits for a lingering socket or a remote file, again and again; else for a CPU. */
+bool wait_is_close(const struct wait_row *row);
+/* For readiness of a socket that listens: whoever waits for that alone has nobody else to serve. */
+bool wait_is_for_newcomers(const struct wait_row *row);
 /* Kind of the endpoint; ENDPOINT_NONE where there is none. */
 enum endpoint_kind wait_endpoint_kind(const struct wait_row *row);
 

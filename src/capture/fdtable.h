@@ -111,6 +111,13 @@ void fd_talks(int fd, uint16_t flags);
 /* Its endpoint is to be found anew (listen). */
 void fd_unnamed(int fd);
 
+/* Connections have been accepted from it. */
+static inline bool fd_is_listener(int fd)
+{
+    const struct fd_entry *e = fd_entry_at(fd);
+    return e && load_relaxed(&e->server) != 0;
+}
+
 /* WAIT_SERVER_SIDE for accepted connections, else 0. */
 static inline uint16_t fd_wait_flags(int fd)
 {

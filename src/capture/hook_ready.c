@@ -2,7 +2,7 @@
 /*
  * Waits for readiness. Two or more descriptors, or an epoll set: a place that may be an event loop's own, so its call
  * site is kept. A single descriptor: an ordinary wait for that descriptor's peer, which is how drivers with blocking
- * calls wait. None: a sleep.
+ * calls wait, unless a loop's own place happens to have only one. None: a sleep.
  */
 #include "capture/hook.h"
 
@@ -10,7 +10,7 @@ static void ready_end(enum call_number call, uintptr_t site, uint64_t begin, int
 {
     if (!begin)
         return;
-    if (count >= 2)
+    if (count >= 2 || (count == 1 && wait_is_loops_own(site, fd)))
         wait_end_set(call, site, -1, begin, result, count);
     else
         wait_end_ready(call, fd, begin, result);

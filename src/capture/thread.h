@@ -28,6 +28,7 @@ struct fibers; /* serving.c */
 struct turn {
     uintptr_t pc;
     int32_t epoll;
+    int32_t habit;       /* of poll and select: > 0 it mostly waits for several descriptors here */
     uint64_t end_ns;     /* end of the last wait here: the turn's begin */
     uint64_t blocked_ns; /* thread.blocked_ns and .waits then */
     uint64_t waits;

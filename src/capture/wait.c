@@ -21,6 +21,7 @@
 #include "capture/traffic.h"
 
 #define LOOP_TURNS 8              /* a thread that went round so often is worth watching while it computes */
+#define HABIT_MAX 16              /* waits for one descriptor in a row after which a place is no loop's any more */
 #define CPU_INTERVAL_NS 10000000u /* how often a loop thread's CPU clock is read */
 
 /* ---- turns of event loops --------------------------------------------------------------------------------------- */
@@ -38,6 +39,22 @@ static int site_find(struct thread *t, uintptr_t pc, int epoll)
         }
     }
     return TRACE_SITES - 1;
+}
+
+bool wait_is_loops_own(uintptr_t site, int fd)
+{
+    struct thread *t = &thread_self;
+    if (t->in_vfork || python_active())
+        return false;
+    for (int i = 0; i < TRACE_SITES && t->turns[i].pc; i++) {
+        struct turn *turn = &t->turns[i];
+        if (turn->pc != site || turn->epoll >= 0)
+            continue;
+        if (turn->habit > -HABIT_MAX)
+            turn->habit--;
+        return turn->habit >= 0 || fd_is_listener(fd);
+    }
+    return false;
 }
 
 /* The endpoint of a call site: its address, and the number of the epoll descriptor as text. */
@@ -117,6 +134,8 @@ static uint32_t site_wait(struct thread *t, const struct wait *w, uint64_t now)
         if (duration >= recorder.settings.stall_ns)
             turn_record(t, turn, w->begin_ns, site->endpoint, serving);
     }
+    if (w->fds >= 2 && turn->habit < HABIT_MAX)
+        turn->habit++;
     if (unlikely(!t->watched) && site->turns >= LOOP_TURNS)
         oncpu_watch(t);
     site->max_fds = w->fds > site->max_fds ? w->fds : site->max_fds;

@@ -85,6 +85,11 @@ void wait_end_named(enum call_number call, uint64_t begin_ns, long result, int e
    same library. */
 void wait_end_set(enum call_number call, uintptr_t site, int epoll, uint64_t begin_ns, int result, uint32_t fds);
 
+/* Whether a poll or select of one descriptor is made at a place where the calling thread otherwise waits on sets: a
+   loop that has one client at the moment, or only its listener. A driver that waits for its one connection, and now and
+   then for two, is none. Python's loops and drivers share one place: never there. */
+bool wait_is_loops_own(uintptr_t site, int fd);
+
 /*
  * A call that may itself wait in hooked functions (a resolver's plug-ins, system): what happens inside is part of it
  * and not recorded again. The mark is an address, so that leaving by longjmp, cancellation or an exception needs no

@@ -15,7 +15,7 @@
 #define INDENT 4
 #define WARNING_LINES 3
 
-static void title_write(const struct finding *finding, const struct report_style *style, FILE *out)
+void text_finding_title(const struct finding *finding, const struct report_style *style, FILE *out)
 {
     char name[128];
     struct line line;
@@ -48,7 +48,7 @@ static void cost_write(const struct finding *finding, const struct report_style 
 }
 
 /* The id ends the line and is never cut: it is what a suppression review or a baseline refers to. */
-static void where_write(const struct finding *finding, const struct report_style *style, FILE *out)
+void text_finding_where(const struct finding *finding, const struct report_style *style, FILE *out)
 {
     const struct stack *stack = finding->stack_count > 0 ? finding->stacks[0].stack : NULL;
     const struct frame *user = where_frame(stack, where_user(stack, &finding->process));
@@ -96,9 +96,9 @@ int short_write(const struct report *report, const struct report_style *style, F
     if (report->verdict)
         text_paragraph(style, "", 0, report->verdict, INK_BOLD, 4, out);
     for (size_t i = 0; i < report->finding_count; i++) {
-        title_write(&report->findings[i], style, out);
+        text_finding_title(&report->findings[i], style, out);
         cost_write(&report->findings[i], style, out);
-        where_write(&report->findings[i], style, out);
+        text_finding_where(&report->findings[i], style, out);
     }
     for (size_t i = 0; i < warnings; i++)
         text_paragraph(style, "-", 2, report->warnings[i], INK_NONE, 2, out);

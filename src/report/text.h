@@ -30,6 +30,10 @@ unsigned text_paragraph(const struct report_style *style, const char *label, uns
 /* The finding number `i` of the report, at most TEXT_FINDING_LINES lines. */
 void text_finding(const struct report *report, size_t i, const struct report_style *style, FILE *out);
 
+/* A finding in one line: severity, rule and title; and where it happened, in another. */
+void text_finding_title(const struct finding *finding, const struct report_style *style, FILE *out);
+void text_finding_where(const struct finding *finding, const struct report_style *style, FILE *out);
+
 /* The frames of a stack that fit into `lines` lines, innermost first, the user's own line marked; gaps say how many
    frames they hide. */
 void text_stack(const struct stack *stack, const struct process_info *process, unsigned lines,

@@ -162,7 +162,8 @@ static unsigned target_write(const struct finding *finding, const struct report_
         line_end(&line, out);
         lines++;
     }
-    if (finding->operation) {
+    bool said = finding->peer && finding->operation && strcmp(finding->operation, finding->peer->address) == 0;
+    if (finding->operation && !said) { /* of a file both are its path */
         label_begin(&line, "doing", style);
         line_print(&line, "%s", finding->operation);
         line_end(&line, out);

@@ -34,7 +34,8 @@ uint64_t writer_budget(const struct writer *w, enum writer_share share)
 
 void writer_lose(struct writer *w, enum trace_lost cause, uint64_t count)
 {
-    if (w->header)
+    /* What a process still does after its end, in other libraries' destructors, is no part of the recording. */
+    if (w->header && load_relaxed(&w->header->state) != TRACE_FINISHED)
         add_relaxed(&w->header->lost[cause], count);
 }
 

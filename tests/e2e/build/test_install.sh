@@ -11,3 +11,4 @@ cd "$TEST_TMP"
 ls "$TEST_TMP"/data/*.trace
 LD_PRELOAD=$root/usr/lib/cprobe/libcprobe.so CPROBE_DIR=$TEST_TMP/plain /bin/true
 "$root/usr/bin/cprobe" report "$TEST_TMP/data" "$TEST_TMP/plain"
+ls "$root/usr/share/man/man1/cprobe.1"

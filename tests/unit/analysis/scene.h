@@ -38,6 +38,7 @@ enum {
     C_CONNECT = 1,
     C_SEND = 4,
     C_RECV = 5,
+    C_CLOSE = 12,
     C_READ = 20,
     C_WRITE = 21,
     C_POLL = 40,

@@ -149,6 +149,38 @@ static void waking_a_thread_not_found(void **state)
     assert_int_equal(findings_of_writes(ENDPOINT_UNIX, 1), 1);
 }
 
+/* 200 waits of 10 ms for one socket in `role`, by `call`. */
+static size_t findings_of_socket(enum endpoint_role role, uint16_t call)
+{
+    struct server s = server_new(PID);
+    uint32_t endpoint = builder_endpoint(s.b, ENDPOINT_INET, role, "127.0.0.1:80");
+    scene_waits(s.b, PID, call, endpoint, s.view, 0, 200, 10 * MS, 200 * MS, 9 * SEC);
+    return findings_of(&s);
+}
+
+static void listener_without_clients_not_found(void **state)
+{
+    (void)state;
+    assert_int_equal(findings_of_socket(ROLE_LISTENER, C_POLL), 0);
+    assert_int_equal(findings_of_socket(ROLE_SERVER, C_POLL), 1);
+    assert_int_equal(findings_of_socket(ROLE_LISTENER, C_RECV), 1); /* whatever it is, it is not that */
+}
+
+static size_t findings_of_closes(uint64_t count, uint64_t duration)
+{
+    struct server s = server_new(PID);
+    scene_waits(s.b, PID, C_CLOSE, 0, s.view, 0, count, duration, 200 * MS, 9 * SEC);
+    return findings_of(&s);
+}
+
+static void few_slow_closes_not_found(void **state)
+{
+    (void)state;
+    assert_int_equal(findings_of_closes(4, 90 * MS), 0);
+    assert_int_equal(findings_of_closes(40, 9 * MS), 1); /* each waits for the other side */
+    assert_int_equal(findings_of_closes(1, 150 * MS), 1);
+}
+
 /* A task queue's worker waits 200 times 1 ms for its broker, below `caller`. */
 static size_t findings_of_worker(uint64_t caller)
 {
@@ -177,9 +209,10 @@ static void connection_that_a_loop_serves_not_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sleep_of_a_java_program_found), cmocka_unit_test(wait_of_the_java_runtime_not_found),
-        cmocka_unit_test(nested_loop_of_node_found),     cmocka_unit_test(spawn_not_found),
-        cmocka_unit_test(waking_a_thread_not_found),     cmocka_unit_test(connection_that_a_loop_serves_not_found),
+        cmocka_unit_test(sleep_of_a_java_program_found),      cmocka_unit_test(wait_of_the_java_runtime_not_found),
+        cmocka_unit_test(nested_loop_of_node_found),          cmocka_unit_test(spawn_not_found),
+        cmocka_unit_test(waking_a_thread_not_found),          cmocka_unit_test(connection_that_a_loop_serves_not_found),
+        cmocka_unit_test(listener_without_clients_not_found), cmocka_unit_test(few_slow_closes_not_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -231,6 +231,25 @@ static void sites_are_told_apart(void **state)
     recording_close(t);
 }
 
+static void one_descriptor_at_a_loops_place(void **state)
+{
+    (void)state;
+    struct fd_entry *entry = fd_entry_at(200);
+    assert_false(wait_is_loops_own(0x403000, 201)); /* not known yet */
+    for (int i = 0; i < 3; i++)
+        wait_on_set(MS, MS, 0x403000, -1, 2);
+    assert_false(wait_is_loops_own(0x403010, 201));
+    for (int i = 0; i < 3; i++)
+        assert_true(wait_is_loops_own(0x403000, 201));
+    assert_false(wait_is_loops_own(0x403000, 201)); /* a driver, which has two only now and then */
+    entry->server = 7;
+    assert_true(wait_is_loops_own(0x403000, 200)); /* nobody but newcomers is waited for */
+    entry->server = 0;
+    wait_on_set(MS, MS, 0x404000, 8, 1);
+    assert_false(wait_is_loops_own(0x404000, 201)); /* an epoll set says itself what it is */
+    recording_close(recording_end());
+}
+
 static void more_sites_than_places(void **state)
 {
     (void)state;
@@ -298,11 +317,17 @@ int main(void)
 {
 #define test(name) cmocka_unit_test_setup(name, setup)
     const struct CMUnitTest tests[] = {
-        test(counters_are_exact),     test(long_waits_are_always_recorded),
-        test(samples_are_unbiased),   test(first_wait_is_not_special),
-        test(turns_of_a_loop),        test(sites_are_told_apart),
-        test(more_sites_than_places), test(nothing_inside_the_recorder),
-        test(errno_is_kept),          test(begins_only_where_it_records),
+        test(counters_are_exact),
+        test(long_waits_are_always_recorded),
+        test(samples_are_unbiased),
+        test(first_wait_is_not_special),
+        test(turns_of_a_loop),
+        test(sites_are_told_apart),
+        test(one_descriptor_at_a_loops_place),
+        test(more_sites_than_places),
+        test(nothing_inside_the_recorder),
+        test(errno_is_kept),
+        test(begins_only_where_it_records),
     };
     thread_init();
     fdtable_init();

@@ -212,6 +212,23 @@ static void a_peer_says_what_it_is(void **state)
         "(unnamed) (unix)");
 }
 
+static void a_path_is_said_once(void **state)
+{
+    (void)state;
+    struct report *report = sample_report();
+    struct peer file = {.protocol = "unknown", .family = "file", .address = "/tmp/journal"};
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    report->findings[0].peer = &file;
+    report->findings[0].operation = "/tmp/journal";
+    text_finding(report, 0, &plain, out);
+    fclose(out);
+    assert_non_null(strstr(text, "peer     /tmp/journal (file)\n"));
+    assert_null(strstr(text, "doing"));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +239,7 @@ int main(void)
         cmocka_unit_test(hostile_names_cannot_steer_the_terminal),
         cmocka_unit_test(one_finding_is_one_screen),
         cmocka_unit_test(a_peer_says_what_it_is),
+        cmocka_unit_test(a_path_is_said_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -352,6 +352,20 @@ static void nothing_after_the_end(void **state)
     trace_close(t);
 }
 
+static void loss_after_the_end_is_none(void **state)
+{
+    (void)state;
+    struct segment *segment = NULL;
+    create(2 * MIB);
+    writer_lose(&w, TRACE_LOST_STACKS, 2);
+    writer_finish(&w, TRACE_FINISHED, TRACE_REASON_NONE, START + 9);
+    assert_false(put_wait(&segment, 1, 1));
+    struct trace *t = open_trace(path);
+    assert_int_equal(trace_info(t)->lost[TRACE_LOST_STACKS], 2);
+    assert_int_equal(trace_info(t)->lost[TRACE_LOST_RING_FULL], 0);
+    trace_close(t);
+}
+
 static void without_a_trace(void **state)
 {
     (void)state;
@@ -691,6 +705,7 @@ int main(void)
         test(frequent_events_leave_room_for_rare_ones),
         test(rare_events_are_bounded),
         test(nothing_after_the_end),
+        test(loss_after_the_end_is_none),
         test(without_a_trace),
         test(full_disk),
         test(definitions_are_inherited),
