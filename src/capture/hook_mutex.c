@@ -89,7 +89,7 @@ static ALWAYS_INLINE int mutex_try(pthread_mutex_t *mutex)
 static NOINLINE int mutex_lock_other(pthread_mutex_t *mutex, uintptr_t pc, bool taken)
 {
     struct lockset *s = &lockset_self;
-    bool tried = s->owner && recorder_on_plainly() && mutex->__data.__kind == PTHREAD_MUTEX_TIMED_NP;
+    bool tried = s->owner && recorder_on_plainly() && mutex_ordinary(mutex);
     if (unlikely(!s->known) && recorder_on() && !thread_self.in_vfork) {
         s->owner = mutex_self();
         s->known = true;

@@ -21,13 +21,12 @@ static const struct link_map *libc_find(void)
 static bool words_are(const pthread_mutex_t *mutex, int word, int owner, unsigned users)
 {
     return mutex->__data.__lock == word && mutex->__data.__owner == owner && mutex->__data.__nusers == users &&
-           mutex->__data.__kind == PTHREAD_MUTEX_TIMED_NP && mutex->__data.__count == 0;
+           mutex_ordinary(mutex) && mutex->__data.__count == 0;
 }
 
 /* glibc's functions and those here have to be able to take turns. */
-static bool turns_agree(int self)
+static bool turns_agree(pthread_mutex_t mutex, int self)
 {
-    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     return REAL(pthread_mutex_lock)(&mutex) == 0 && words_are(&mutex, 1, self, 1) &&
            REAL(pthread_mutex_unlock)(&mutex) == 0 && words_are(&mutex, 0, 0, 0) &&
            REAL(pthread_mutex_trylock)(&mutex) == 0 && words_are(&mutex, 1, self, 1) &&
@@ -42,7 +41,8 @@ void mutex_init(void)
     glibc_as_expected = libc && elf_symbol(libc, "pthread_mutex_lock") == (void *)REAL(pthread_mutex_lock) &&
                         elf_symbol(libc, "pthread_mutex_trylock") == (void *)REAL(pthread_mutex_trylock) &&
                         elf_symbol(libc, "pthread_mutex_unlock") == (void *)REAL(pthread_mutex_unlock) &&
-                        turns_agree(sys_gettid());
+                        turns_agree((pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER, sys_gettid()) &&
+                        turns_agree((pthread_mutex_t)PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP, sys_gettid());
 }
 
 uint32_t mutex_self(void)

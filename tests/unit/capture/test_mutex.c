@@ -26,10 +26,11 @@ static int setup(void **state)
     return self == (uint32_t)gettid() ? 0 : -1;
 }
 
-static void as_glibc_does(void **state)
+static void as_glibc(int type)
 {
-    pthread_mutex_t theirs = PTHREAD_MUTEX_INITIALIZER;
-    (void)state;
+    pthread_mutex_t theirs = mutex = type == PTHREAD_MUTEX_NORMAL
+                                         ? (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER
+                                         : (pthread_mutex_t)PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP;
     assert_int_equal(REAL(pthread_mutex_lock)(&theirs), 0);
     assert_true(mutex_take(&mutex, self));
     assert_memory_equal(&mutex, &theirs, sizeof(mutex));
@@ -42,12 +43,19 @@ static void as_glibc_does(void **state)
     assert_int_equal(REAL(pthread_mutex_destroy)(&mutex), 0);
 }
 
+static void as_glibc_does(void **state)
+{
+    (void)state;
+    as_glibc(PTHREAD_MUTEX_NORMAL);
+    as_glibc(PTHREAD_MUTEX_ADAPTIVE_NP);
+}
+
 static void others_are_left_alone(void **state)
 {
     pthread_mutexattr_t attributes;
     (void)state;
     for (int type = PTHREAD_MUTEX_NORMAL; type <= PTHREAD_MUTEX_ADAPTIVE_NP; type++) {
-        for (int more = type == PTHREAD_MUTEX_NORMAL; more < 4; more++) {
+        for (int more = type == PTHREAD_MUTEX_NORMAL || type == PTHREAD_MUTEX_ADAPTIVE_NP; more < 4; more++) {
             pthread_mutexattr_init(&attributes);
             pthread_mutexattr_settype(&attributes, type);
             if (more == 1)
