@@ -138,7 +138,7 @@ static void pass_add(struct lock_chain *chain, const struct model_process *proce
 /* Whether a thread that holds this set keeps the waiter from its lock: two readers do not. */
 static bool set_keeps(const struct trace *trace, uint32_t set, uint32_t lock, bool shared)
 {
-    const struct trace_lockset *locks = set ? trace_lockset_find(trace, set) : NULL;
+    const struct trace_lockset *locks = set && lock != ENDPOINT_OVERFLOW ? trace_lockset_find(trace, set) : NULL;
     for (size_t i = 0; locks && i < locks->count; i++) {
         if (locks->locks[i] == lock)
             return !(shared && locks->shared[i]);

@@ -42,7 +42,7 @@ static bool processes_share(const struct model_process *a, const struct model_pr
 bool lock_is_same(const struct model_process *process_a, uint32_t a, const struct model_process *process_b, uint32_t b)
 {
     if (process_a == process_b)
-        return a == b;
+        return a == b && a != ENDPOINT_OVERFLOW; /* that one stands for many */
     struct lock_identity left = lock_identity_of(process_a, a), right = lock_identity_of(process_b, b);
     return !lock_identity_is_own(&left) && lock_identity_compare(&left, &right) == 0 &&
            processes_share(process_a, process_b);

@@ -76,11 +76,20 @@ EXPORT int pthread_rwlock_clockwrlock(pthread_rwlock_t *lock, clockid_t clock, c
                 REAL(pthread_rwlock_clockwrlock)(lock, clock, until));
 }
 
+/* Who has it for writing can never get it once more. */
+static void tried_in_vain(const pthread_rwlock_t *lock)
+{
+    if (recorder_on() && rwlock_writer(lock) == (uint32_t)sys_gettid())
+        lock_misused(MISUSE_REFUSED, lock, LOCK_KIND_RWLOCK, 0, EBUSY);
+}
+
 EXPORT int pthread_rwlock_tryrdlock(pthread_rwlock_t *lock)
 {
     int error = REAL(pthread_rwlock_tryrdlock)(lock);
     if (error == 0)
         lockset_push(lock, RETURN_ADDRESS, LOCK_KIND_RWLOCK, HELD_SHARED | HELD_TRIED);
+    else if (error == EBUSY)
+        tried_in_vain(lock);
     return error;
 }
 
@@ -89,6 +98,8 @@ EXPORT int pthread_rwlock_trywrlock(pthread_rwlock_t *lock)
     int error = REAL(pthread_rwlock_trywrlock)(lock);
     if (error == 0)
         lockset_push(lock, RETURN_ADDRESS, LOCK_KIND_RWLOCK, HELD_TRIED);
+    else if (error == EBUSY)
+        tried_in_vain(lock);
     return error;
 }
 

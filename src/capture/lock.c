@@ -126,7 +126,7 @@ void lock_left(const struct held *h)
     if (lockset_self.late.begin_ns)
         lock_late();
     uint64_t now = h->weight ? clock_now() : 0;
-    if (!h->weight || !lock_enter(t, now))
+    if (!h->weight || (h->kind != LOCK_KIND_FILE && !locks_worth_number(h->lock)) || !lock_enter(t, now))
         return;
     uint64_t duration = now - h->since_ns;
     uint32_t id = locks_number(h->lock, h->kind);

@@ -26,6 +26,18 @@ struct order {
     uint64_t gates[GATES];
 };
 static struct order orders[ORDERS];
+
+/* How many orders begin at a lock, by its number. One that is held for long, while other locks are made and taken (that
+   of a Python thread's life), would fill every table: its orders are told from the first ones. */
+#define FROMS 4096u
+#define FROM_MAX 256u
+static uint16_t froms[FROMS];
+
+static uint16_t *from_of(uint32_t id)
+{
+    return &froms[id % FROMS];
+}
+
 static uint32_t gil_orders, gated_orders, orders_count;
 
 static uint64_t gate_bits(uint32_t id, uint32_t way)
@@ -80,12 +92,14 @@ struct request {
     uint64_t gates[LOCKSET_MAX + 1];
     uint32_t gil; /* held, too; 0: it is not */
     uint32_t to;
+    bool more; /* some lock held has not too many orders yet */
     unsigned flags;
     uint32_t stack, set; /* 0: not needed so far */
 };
 
 static void order_write(struct request *r, const struct held *from, uint32_t from_id)
 {
+    store_relaxed(from_of(from_id), (uint16_t)(load_relaxed(from_of(from_id)) + 1));
     r->stack = r->stack ? r->stack : stack_capture(r->t);
     r->set = r->set ? r->set : locks_set(r->gil);
     struct event_order *e = (void *)writer_log_reserve(&recorder.writer, sizeof(*e), 0);
@@ -110,6 +124,7 @@ static void request_add(struct request *r, const struct held *h, uint32_t id)
 {
     if (id == ENDPOINT_OVERFLOW)
         return;
+    r->more |= load_relaxed(from_of(id)) < FROM_MAX;
     r->held[r->count] = h;
     r->ids[r->count] = id;
     r->gates[r->count++] = gate_of(id, h->flags & HELD_SHARED);
@@ -137,7 +152,7 @@ static void request_orders(struct request *r)
         uint64_t gates = 0; /* bits of several locks overlap: not all less this one's */
         for (size_t j = 0; j < r->count; j++)
             gates |= j == i ? 0 : r->gates[j];
-        if (order_new(key, gates))
+        if (load_relaxed(from_of(r->ids[i])) < FROM_MAX && order_new(key, gates))
             order_write(r, r->held[i], r->ids[i]);
     }
 }
@@ -147,14 +162,15 @@ void lock_ordered(uintptr_t lock, unsigned kind, unsigned flags, uintptr_t gil)
     struct request r = {.t = &thread_self, .flags = flags};
     bool taking = gil_taking(lock), counted = taking || gil;
     int saved = errno;
-    if ((!taking && gil_own(lock)) ||
+    if ((kind == LOCK_KIND_SEMAPHORE && locks_fresh(lock)) || (!taking && gil_own(lock)) ||
         (counted && (__libc_single_threaded || load_relaxed(&gil_orders) >= GIL_ORDERS)) ||
         !lock_enter(r.t, clock_now()))
         return;
     r.gil = gil ? locks_number(gil, LOCK_KIND_GIL) : 0;
-    r.to = taking ? locks_number(gil_condition, LOCK_KIND_GIL) : locks_number_here(lock, kind);
-    if (r.to != ENDPOINT_OVERFLOW) {
-        request_fill(&r, lock, taking);
+    request_fill(&r, lock, taking);
+    if (r.more)
+        r.to = taking ? locks_number(gil_condition, LOCK_KIND_GIL) : locks_number_here(lock, kind);
+    if (r.more && r.to != ENDPOINT_OVERFLOW) {
         request_orders(&r);
         if (r.stack && counted)
             add_relaxed(&gil_orders, 1);
@@ -165,8 +181,10 @@ void lock_ordered(uintptr_t lock, unsigned kind, unsigned flags, uintptr_t gil)
 
 void lock_orders_forked(void)
 {
-    if (load_relaxed(&orders_count))
+    if (load_relaxed(&orders_count)) {
         memset(orders, 0, sizeof(orders));
+        memset(froms, 0, sizeof(froms));
+    }
     memset(lockset_orders, 0, sizeof(lockset_orders));
     orders_count = gated_orders = gil_orders = 0;
 }

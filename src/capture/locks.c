@@ -13,11 +13,15 @@
 #include "capture/thread.h"
 
 #define NUMBERS 8192u
+#define NUMBERS_GIVEN 4096u
 #define BIRTHS 16384u
 #define SIGNALS 4096u
 #define SETS 4096u
 #define PROBES 32u
 #define FIRST_SET 2u
+
+/* Marks an address as that of a call that makes semaphores: not one of user space. */
+#define SIGNAL_PLACE (UINT64_C(1) << 47)
 
 /* Initialisations whose whole stack is taken; of later ones the caller's address is kept. */
 #define BIRTH_STACKS 4096u
@@ -37,11 +41,13 @@ struct number {
     uint8_t looked; /* whether it is shared was found out */
 };
 static struct number numbers[NUMBERS];
+static uint32_t numbered; /* how many numbers were given; the rest of the endpoints are for others */
 
 struct birth {
     uintptr_t lock;
     uintptr_t pc;
-    uint32_t stack; /* in the trace of process `pid` */
+    const void *maker; /* lockset of the thread that made it while it held other locks, until it takes it; else NULL */
+    uint32_t stack;    /* in the trace of process `pid` */
     uint32_t pid;
     uint32_t tid;
 };
@@ -55,11 +61,15 @@ static const char *const kind_names[LOCK_KINDS] = {
     [LOCK_KIND_ONCE] = "once",           [LOCK_KIND_GIL] = "GIL",
 };
 
-static void write_lock(uint32_t id, uintptr_t lock)
+/* NULL: nothing is known of how it came to be. */
+static const struct birth *birth_of(uintptr_t lock)
 {
     const struct birth *b = &births[hash_of(lock) % BIRTHS];
-    if (load_acquire(&b->lock) != lock)
-        return;
+    return load_acquire(&b->lock) == lock ? b : NULL;
+}
+
+static void write_lock(uint32_t id, const struct birth *b, uint32_t stack)
+{
     struct event_lock *e = (void *)writer_log_reserve(&recorder.writer, sizeof(*e), 0);
     if (!e)
         return;
@@ -67,7 +77,7 @@ static void write_lock(uint32_t id, uintptr_t lock)
     e->header.time_ns = clock_now();
     e->pc = b->pc;
     e->id = id;
-    e->stack = b->pid == recorder.pid ? b->stack : 0;
+    e->stack = b->pid == recorder.pid ? stack : 0;
     writer_log_commit(&e->header, EVENT_LOCK);
 }
 
@@ -88,25 +98,46 @@ static struct number *number_find(uintptr_t lock, bool enter)
     return NULL;
 }
 
-static uint32_t number_of(struct number *n, uintptr_t lock, unsigned kind)
+/* Locks that are made, taken and forgotten in great numbers must not use the numbers up before one is waited for. */
+bool locks_worth_number(uintptr_t lock)
+{
+    const struct number *n = load_relaxed(&numbered) < NUMBERS_GIVEN / 2 ? NULL : number_find(lock, false);
+    return load_relaxed(&numbered) < NUMBERS_GIVEN / 2 || (n && load_relaxed(&n->id));
+}
+
+static uint32_t number_of(struct number *n, uintptr_t lock, unsigned kind, const struct birth *b)
 {
     uint32_t id = load_acquire(&n->id);
     if (likely(id && n->kind == kind))
         return id;
+    if (load_relaxed(&numbered) >= NUMBERS_GIVEN)
+        return ENDPOINT_OVERFLOW;
+    add_relaxed(&numbered, 1);
     modules_find(lock); /* a variable of that module, perhaps */
     id = endpoint_intern(ENDPOINT_LOCK, n->generation, kind_names[kind], strlen(kind_names[kind]), lock);
     n->kind = (uint8_t)kind;
-    if (exchange_acq_rel(&n->id, id) != id && id != ENDPOINT_OVERFLOW)
-        write_lock(id, lock);
+    if (exchange_acq_rel(&n->id, id) != id && id != ENDPOINT_OVERFLOW && b)
+        write_lock(id, b, lock & SIGNAL_PLACE ? 0 : b->stack);
     return id;
+}
+
+/* Semaphores that tell something are made anew for each wait in some programs (CPython's threading.Condition): all that
+   were made by one call are one. 0: that is not known of this one. */
+static uint32_t signal_number(uintptr_t lock)
+{
+    const struct birth *b = locks_signals((const void *)lock) ? birth_of(lock) : NULL;
+    uintptr_t place = b ? b->pc | SIGNAL_PLACE : 0;
+    struct number *n = b && b->pc ? number_find(place, true) : NULL;
+    return n ? number_of(n, place, LOCK_KIND_SEMAPHORE, b) : 0;
 }
 
 uint32_t locks_number(uintptr_t lock, unsigned kind)
 {
     if (kind == LOCK_KIND_FILE)
         return filelock_number(lock);
-    struct number *n = number_find(lock, true);
-    return n ? number_of(n, lock, kind) : ENDPOINT_OVERFLOW;
+    uint32_t id = kind == LOCK_KIND_SEMAPHORE ? signal_number(lock) : 0;
+    struct number *n = id ? NULL : number_find(lock, true);
+    return id ? id : n ? number_of(n, lock, kind, birth_of(lock)) : ENDPOINT_OVERFLOW;
 }
 
 static void write_shared(uint32_t id, uintptr_t lock)
@@ -131,7 +162,7 @@ uint32_t locks_number_here(uintptr_t lock, unsigned kind)
     struct number *n = kind == LOCK_KIND_FILE ? NULL : number_find(lock, true);
     if (!n)
         return locks_number(lock, kind);
-    uint32_t id = number_of(n, lock, kind);
+    uint32_t id = number_of(n, lock, kind, birth_of(lock));
     if (unlikely(!n->looked)) {
         n->looked = 1;
         if (id != ENDPOINT_OVERFLOW && shared_kind(lock, kind))
@@ -180,6 +211,7 @@ void locks_born(const void *lock, uintptr_t pc)
     b->stack = birth_stack();
     b->pid = recorder.pid;
     b->tid = thread_self.tid ? thread_self.tid : (uint32_t)sys_gettid();
+    b->maker = lockset_self.depth ? &lockset_self : NULL;
     store_release(&b->lock, (uintptr_t)lock);
 }
 
@@ -197,6 +229,15 @@ void locks_died(const void *lock)
     if (unlikely(lockset_self.depth)) /* or the memory's next user would seem to be held */
         lockset_drop(lock);
     forget((uintptr_t)lock);
+}
+
+bool locks_fresh(uintptr_t lock)
+{
+    struct birth *b = &births[hash_of(lock) % BIRTHS];
+    bool fresh = load_relaxed(&b->lock) == lock && b->maker == &lockset_self;
+    if (fresh)
+        b->maker = NULL;
+    return fresh;
 }
 
 bool locks_alive(const void *lock)

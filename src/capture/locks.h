@@ -25,6 +25,11 @@ uint32_t locks_number_here(uintptr_t lock, unsigned kind);
 
 /* A lock was initialised at this address, by a call that returns to `pc`. Anything known of an earlier one is void. */
 void locks_born(const void *lock, uintptr_t pc);
+/* Whether a lock that nobody waited for should have a number, or has one. */
+bool locks_worth_number(uintptr_t lock);
+/* Whether this thread made the lock while it held others, and takes it for the first time: nobody else knows it yet, so
+   that it cannot have to wait. Asked once. */
+bool locks_fresh(uintptr_t lock);
 /* Whether a lock was initialised at this address and not destroyed since, as far as is remembered. */
 bool locks_alive(const void *lock);
 /* The thread that initialised the lock at this address, 0: not known. */

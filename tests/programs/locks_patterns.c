@@ -164,6 +164,14 @@ static void destroyed_used(int i)
         pthread_mutex_lock(&lock_a);
 }
 
+static void own_tried(int i)
+{
+    pthread_rwlock_wrlock(&table);
+    if (i == 0)
+        pthread_rwlock_trywrlock(&table);
+    pthread_rwlock_unlock(&table);
+}
+
 static void bad_time(int i)
 {
     static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
@@ -319,6 +327,7 @@ static const struct pattern {
     {"exit_held", exit_held, 2, 0, "lock-misuse"},
     {"twice_unlocked", twice_unlocked, 2, 0, "lock-misuse"},
     {"destroyed_used", destroyed_used, 2, 0, "lock-misuse"},
+    {"own_tried", own_tried, 2, 0, "lock-misuse"},
     {"bad_time", bad_time, 2, 0, "lock-misuse"},
     {"two_mutexes", two_mutexes, 2, 0, "lock-misuse"},
     {"barrier_again", barrier_again, 2, 0, "lock-misuse"},

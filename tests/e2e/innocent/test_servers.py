@@ -6,7 +6,7 @@ import signal
 
 from lib import load
 from lib.case import Case, main
-from lib.process import PROGRAMS, free_port, run, scratch
+from lib.process import PROGRAMS, PYTHON, free_port, run, scratch
 from lib.recording import Recording, preload, read_report
 from lib.servers import PASSWORD, MariaDB, Memcached, Nginx, Postgres, Redis, postgres_tool
 
@@ -59,6 +59,10 @@ class Innocent(Case):
             run(["mariadb-slap", "--no-defaults", "-h", "127.0.0.1", f"-P{database.port}", "-uprobe", f"-p{PASSWORD}",
                  "--concurrency=4", "--number-of-queries=1000", "--query=SELECT * FROM shop.user", "--create-schema=shop"])
 
+            run(["mariadb-slap", "--no-defaults", "-h", "127.0.0.1", f"-P{database.port}", "-uprobe", f"-p{PASSWORD}", "--concurrency=4",
+                 "--auto-generate-sql", "--auto-generate-sql-load-type=mixed", "--auto-generate-sql-add-autoincrement",
+                 "--number-of-queries=2000", "--engine=innodb", "--create-schema=slap"])
+
         self.assert_clean(self.record(MariaDB, drive))
 
 
@@ -72,6 +76,13 @@ class Runtime(Case):
             load.wrk(port)
             self.assertEqual(recording.process.stop(), exit_status, recording.process.output())
             return recording.report()
+
+    def test_python_threads(self):
+        with Recording([PYTHON, PROGRAMS / "python_threads.py"]) as recording:
+            self.assertEqual(recording.process.wait(), 0, recording.process.output())
+            findings = recording.report()["findings"]
+        # That threads which compute wait for their turn is so.
+        self.assertEqual([f["title"] for f in findings if f["evidence"].get("lock") != "GIL"], [])
 
     def test_node(self):
         report = self.record_command(["node", PROGRAMS / "http_server.js"], 0)

@@ -61,6 +61,14 @@ class Locks(unittest.TestCase):
             longest = max(trace.waits(call), key=lambda e: e["duration_ns"])
             self.assertEqual(owners[longest["tid"], longest["time"]], holder, call)
 
+    def test_locks_made_for_every_call(self):
+        """They leave room for what else is waited for, and for what else is written."""
+        recorded = record(PYTHON, PROGRAMS / "python_threads.py", env={"SECONDS": "2"})
+        self.assertEqual(recorded.status, 0, recorded.err)
+        events = [e["type"] for e in max(recorded.traces(), key=lambda t: len(t.events)).events]
+        self.assertLess(events.count("endpoint"), 4400)
+        self.assertLess(events.count("order"), 10000)
+
     def test_lost_wakeups(self):
         for how in "early", "busy", "predicate", "attended", "timed":
             with self.subTest(how=how):
