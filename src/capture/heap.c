@@ -22,6 +22,7 @@
 #define PLACE_PROBES 8u
 #define SITES 512u
 #define SITE_BLOCKS 64u    /* watched at once, of one site */
+#define ROOM_TRIES 8       /* blocks asked to make room, each time */
 #define ENTERED_FIRST 512u /* blocks entered whenever they come; from then on */
 #define ENTERED_MAX 32u    /* in one period of 2^24 ns */
 
@@ -164,13 +165,19 @@ static void site_stack(struct site *s, struct thread *t)
 }
 
 /* The site has as many blocks as it may. What has been looked at for longest makes room now and then, so that not only
-   a program's first blocks are ever watched. */
+   a program's first blocks are ever watched; unless something was found there. */
 static bool site_makes_room(struct site *s, bool due)
 {
     struct watch_range oldest;
     if (load_relaxed(&s->live) < SITE_BLOCKS)
         return true;
-    return due && block_leave(load_relaxed(&s->numbers[load_relaxed(&s->next) % SITE_BLOCKS]), &oldest);
+    for (int i = 0; due && i < ROOM_TRIES; i++) { /* many have gone by themselves */
+        uint32_t number = load_relaxed(&s->numbers[load_relaxed(&s->next) % SITE_BLOCKS]);
+        if (!watchlist_promising(number) && block_leave(number, &oldest))
+            return true;
+        add_relaxed(&s->next, 1);
+    }
+    return false;
 }
 
 /* ---- places ---- */
