@@ -4,6 +4,8 @@
  * (symtab.h), against CPROBE_WATCH (pattern.h). Of the program's own code only the nearest frames count: what a whole
  * thread is named after says nothing of each of its allocations.
  *
+ * Functions of the C++ library's templates are passed over like libraries, unless they are of a type that is asked for.
+ *
  * The program's own code is its executable, and libraries that do not lie where the system's do. With the default of
  * CPROBE_WATCH only that is looked into, else libraries too, but never libc, the loader or the recorder.
  *

@@ -55,6 +55,12 @@ class Memory(unittest.TestCase):
         self.assertLessEqual({NODE, CACHE}, set(self.sizes(trace)))
         self.assertLessEqual({"cache", "cache_limit", "total", "rounds"}, set(self.names(trace)))
 
+    def test_templates(self):
+        trace = self.record(PROGRAMS / "watch_templates").trace()
+        self.assertIn(56, self.sizes(trace))
+        self.assertNotIn(64, self.sizes(trace))
+        self.assertEqual(self.names(trace), ["_ZL8theCache"])
+
     def test_stripped(self):
         """Nothing has a name any more, but what it exports."""
         program = scratch("stripped") / "watch_lru"
