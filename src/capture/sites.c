@@ -143,7 +143,8 @@ static void object_read(struct object *o)
 {
     const size_t size = RANGES_MAX * sizeof(*o->ranges);
     o->foreign = is_foreign(o->module);
-    o->ranges = o->foreign || wanted->every ? NULL : record_memory(size);
+    if (!o->ranges && !o->foreign && !wanted->every)
+        o->ranges = record_memory(size);
     if (!o->foreign && (o->ranges || wanted->every))
         symtab_read(o->module->link_map, symbol_take, o);
     if (o->ranges && !o->count) {
@@ -152,6 +153,22 @@ static void object_read(struct object *o)
     }
     ranges_sort(o->ranges, o->count);
     store_release(&o->ready, 1);
+}
+
+/* The place of an object that was unloaded; NULL: there is none. */
+static struct object *object_replace(const struct module *m)
+{
+    for (struct object *o = objects; o < objects + OBJECTS; o++) {
+        const struct module *found = load_acquire(&o->module);
+        uint32_t ready = 1;
+        if (!found || load_relaxed(&found->unloaded) == UINT32_MAX || !cas_acq_rel(&o->ready, &ready, 0))
+            continue;
+        o->count = 0;
+        store_release(&o->module, m);
+        object_read(o);
+        return o;
+    }
+    return NULL;
 }
 
 /* NULL: no room, or another thread is just reading it. */
@@ -168,7 +185,7 @@ static struct object *object_find(const struct module *m)
         if (found == m)
             return load_acquire(&o->ready) ? o : NULL;
     }
-    return NULL;
+    return object_replace(m);
 }
 
 void sites_threads_begin(void)
