@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "capture/heap.h"
 
-#include <string.h>
-
 #include "capture/clock.h"
 #include "capture/interned.h"
 #include "capture/life.h"
@@ -345,7 +343,9 @@ void heap_init(void)
         return;
     sites_init(&recorder.settings.watch, recorder.settings.watch_own);
     heap_bytes = recorder.settings.watch.every ? ~UINT64_C(0) : 0;
-    memset(heap_seen, 0, sizeof(heap_seen)); /* allocations before the start were let through */
+    for (uint32_t i = 0; i < HEAP_SEEN; i++) /* allocations before the start were let through */
+        if (heap_seen[i])                    /* pages that nobody wrote to take no memory */
+            heap_seen[i] = 0;
     heap_self.credit = 0;
     store_release(&heap.on, 1);
 }
