@@ -366,5 +366,6 @@ void heap_forked(void)
 {
     heap_self.tid = 0;
     heap.threaded = 0;
+    sites_forked();
     watchlist_forked();
 }

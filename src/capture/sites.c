@@ -188,6 +188,16 @@ static struct object *object_find(const struct module *m)
     return object_replace(m);
 }
 
+void sites_forked(void)
+{
+    for (struct object *o = objects; o < objects + OBJECTS; o++) {
+        if (!o->module || o->ready)
+            continue;
+        o->count = 0;
+        o->module = NULL;
+    }
+}
+
 void sites_threads_begin(void)
 {
     const struct module *m;

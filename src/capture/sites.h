@@ -31,6 +31,9 @@ void sites_init(const struct patterns *patterns, bool own_only);
    boring. The same place gives the same hash as long as its object stays loaded. */
 uint64_t sites_judge(const uint64_t *frames, size_t count);
 
+/* In the child after fork: what another thread was just reading is to be read anew. */
+void sites_forked(void);
+
 /* From now on there is more than one thread: variables of all objects that are loaded matter. */
 void sites_threads_begin(void);
 

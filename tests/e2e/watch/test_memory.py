@@ -112,6 +112,8 @@ class Memory(unittest.TestCase):
                     self.assertEqual((recorded.out, self.sizes(recorded.trace())), ("done\n", sizes))
                     recorded = self.record(LRU, 4, 20000, LD_PRELOAD=order, CPROBE_WATCH="*")
                     self.assertEqual(recorded.out, "done\n")
+                    notes = [note["text"] for note in recorded.trace().notes()]
+                    self.assertEqual(any("malloc of its own" in note for note in notes), not sizes)
 
     def test_early_allocations(self):
         """A malloc of another library that calls hooks itself, before the recorder's constructor."""
