@@ -90,17 +90,26 @@ static void credit_draw(struct heap_thread *h)
 
 /* ---- blocks ---- */
 
-/* The period's share is not used up: short ones, so that not only what comes first in each second is seen. */
+/* Whether another block may be entered now. Periods are short, so that not only what comes first in each second is
+ * seen. */
 static bool period_has_room(void)
 {
     uint32_t now = (uint32_t)(clock_now() >> 24);
-    if (load_relaxed(&heap.first) < ENTERED_FIRST && add_relaxed(&heap.first, 1) < ENTERED_FIRST)
+    if (load_relaxed(&heap.first) < ENTERED_FIRST)
         return true;
     if (load_relaxed(&heap.period) != now) {
         store_relaxed(&heap.period, now);
         store_relaxed(&heap.entered, 0);
     }
-    return add_relaxed(&heap.entered, 1) < ENTERED_MAX;
+    return load_relaxed(&heap.entered) < ENTERED_MAX;
+}
+
+static void period_enter(void)
+{
+    if (load_relaxed(&heap.first) < ENTERED_FIRST)
+        add_relaxed(&heap.first, 1);
+    else
+        add_relaxed(&heap.entered, 1);
 }
 
 static bool block_leave(uint32_t number, struct watch_range *was)
@@ -232,13 +241,16 @@ static uint64_t judge(const struct thread *t, struct place *p, struct heap_place
 static bool place_look(struct thread *t, struct place *p, struct heap_place place, void *block, size_t size, bool due)
 {
     bool fresh;
+    if (load_relaxed(&p->named) && !period_has_room())
+        return false;
     uint64_t hash = judge(t, p, place);
     if (!hash)
         return load_relaxed(&p->looks) < BORING_AFTER;
     store_relaxed(&p->named, 1);
-    int32_t at = interned_enter(&site_hashes, hash, &fresh);
-    if (at < 0 || !site_makes_room(&sites[at], due) || !period_has_room())
+    int32_t at = interned_enter(&site_hashes, hash, &fresh); /* a site's first block may be its only one */
+    if (at < 0 || (!fresh && !period_has_room()) || !site_makes_room(&sites[at], due))
         return false;
+    period_enter();
     site_stack(&sites[at], t);
     uint32_t number = block_enter((uint32_t)at + 1, block, size);
     if (fresh)
