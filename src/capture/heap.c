@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "capture/heap.h"
 
-#include <string.h>
-
 #include "capture/clock.h"
 #include "capture/interned.h"
 #include "capture/life.h"
@@ -22,6 +20,7 @@
 #define PLACE_PROBES 8u
 #define SITES 512u
 #define SITE_BLOCKS 64u    /* watched at once, of one site */
+#define ROOM_TRIES 8       /* blocks asked to make room, each time */
 #define ENTERED_FIRST 512u /* blocks entered whenever they come; from then on */
 #define ENTERED_MAX 32u    /* in one period of 2^24 ns */
 
@@ -91,17 +90,26 @@ static void credit_draw(struct heap_thread *h)
 
 /* ---- blocks ---- */
 
-/* The period's share is not used up: short ones, so that not only what comes first in each second is seen. */
+/* Whether another block may be entered now. Periods are short, so that not only what comes first in each second is
+ * seen. */
 static bool period_has_room(void)
 {
     uint32_t now = (uint32_t)(clock_now() >> 24);
-    if (load_relaxed(&heap.first) < ENTERED_FIRST && add_relaxed(&heap.first, 1) < ENTERED_FIRST)
+    if (load_relaxed(&heap.first) < ENTERED_FIRST)
         return true;
     if (load_relaxed(&heap.period) != now) {
         store_relaxed(&heap.period, now);
         store_relaxed(&heap.entered, 0);
     }
-    return add_relaxed(&heap.entered, 1) < ENTERED_MAX;
+    return load_relaxed(&heap.entered) < ENTERED_MAX;
+}
+
+static void period_enter(void)
+{
+    if (load_relaxed(&heap.first) < ENTERED_FIRST)
+        add_relaxed(&heap.first, 1);
+    else
+        add_relaxed(&heap.entered, 1);
 }
 
 static bool block_leave(uint32_t number, struct watch_range *was)
@@ -164,13 +172,19 @@ static void site_stack(struct site *s, struct thread *t)
 }
 
 /* The site has as many blocks as it may. What has been looked at for longest makes room now and then, so that not only
-   a program's first blocks are ever watched. */
+   a program's first blocks are ever watched; unless something was found there. */
 static bool site_makes_room(struct site *s, bool due)
 {
     struct watch_range oldest;
     if (load_relaxed(&s->live) < SITE_BLOCKS)
         return true;
-    return due && block_leave(load_relaxed(&s->numbers[load_relaxed(&s->next) % SITE_BLOCKS]), &oldest);
+    for (int i = 0; due && i < ROOM_TRIES; i++) { /* many have gone by themselves */
+        uint32_t number = load_relaxed(&s->numbers[load_relaxed(&s->next) % SITE_BLOCKS]);
+        if (!watchlist_promising(number) && block_leave(number, &oldest))
+            return true;
+        add_relaxed(&s->next, 1);
+    }
+    return false;
 }
 
 /* ---- places ---- */
@@ -227,13 +241,16 @@ static uint64_t judge(const struct thread *t, struct place *p, struct heap_place
 static bool place_look(struct thread *t, struct place *p, struct heap_place place, void *block, size_t size, bool due)
 {
     bool fresh;
+    if (load_relaxed(&p->named) && !period_has_room())
+        return false;
     uint64_t hash = judge(t, p, place);
     if (!hash)
         return load_relaxed(&p->looks) < BORING_AFTER;
     store_relaxed(&p->named, 1);
-    int32_t at = interned_enter(&site_hashes, hash, &fresh);
-    if (at < 0 || !site_makes_room(&sites[at], due) || !period_has_room())
+    int32_t at = interned_enter(&site_hashes, hash, &fresh); /* a site's first block may be its only one */
+    if (at < 0 || (!fresh && !period_has_room()) || !site_makes_room(&sites[at], due))
         return false;
+    period_enter();
     site_stack(&sites[at], t);
     uint32_t number = block_enter((uint32_t)at + 1, block, size);
     if (fresh)
@@ -338,7 +355,9 @@ void heap_init(void)
         return;
     sites_init(&recorder.settings.watch, recorder.settings.watch_own);
     heap_bytes = recorder.settings.watch.every ? ~UINT64_C(0) : 0;
-    memset(heap_seen, 0, sizeof(heap_seen)); /* allocations before the start were let through */
+    for (uint32_t i = 0; i < HEAP_SEEN; i++) /* allocations before the start were let through */
+        if (heap_seen[i])                    /* pages that nobody wrote to take no memory */
+            heap_seen[i] = 0;
     heap_self.credit = 0;
     store_release(&heap.on, 1);
 }
@@ -359,5 +378,6 @@ void heap_forked(void)
 {
     heap_self.tid = 0;
     heap.threaded = 0;
+    sites_forked();
     watchlist_forked();
 }

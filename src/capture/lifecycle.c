@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Constructor, destructor and fork handlers: where recording begins and ends. */
+#include <dlfcn.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "capture/modules.h"
 #include "capture/put.h"
 #include "capture/real.h"
+#include "capture/record.h"
 #include "capture/recorder.h"
 #include "capture/summary.h"
 #include "capture/terminal.h"
@@ -31,6 +33,15 @@ static void export_settings(void)
 static void fork_child(void)
 {
     recorder_forked();
+}
+
+/* Said only where somebody asked for the heap: with the default nothing may be missed. */
+static void check_heap(void)
+{
+    static const char text[] = "the program has a malloc of its own: blocks of its heap are not watched";
+    if (!recorder.settings.watch_own && patterns_any(&recorder.settings.watch) &&
+        !modules_own((uintptr_t)dlsym(RTLD_DEFAULT, "malloc")))
+        record_note(RECORD_INFO, text, sizeof(text) - 1);
 }
 
 __attribute__((constructor(101))) static void start(void)
@@ -59,6 +70,7 @@ __attribute__((constructor(101))) static void start(void)
     modules_init();
     watcher_init();
     heap_init();
+    check_heap();
 }
 
 /* The run's closing line, once: by its first process. */

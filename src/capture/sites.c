@@ -14,7 +14,7 @@
 #include "capture/watchlist.h"
 
 #define OBJECTS 256u          /* objects that are looked into */
-#define RANGES_MAX 16384u     /* functions of one object that match */
+#define RANGES_MAX 65536u     /* functions of one object that match */
 #define PLACES 8192u          /* return addresses that have been judged */
 #define SITES_EVERY 3u        /* frames that tell sites apart where all are watched */
 #define VARIABLES_MAX 1024u   /* watched, of all objects */
@@ -23,8 +23,11 @@
 
 enum verdict { VERDICT_NONE = 0, VERDICT_BORING = 1, VERDICT_NAMED = 2, VERDICT_FOREIGN = 3 };
 
+/* A function that is asked for, or one that a template of C++'s library was made into: not the program's own code. */
 struct range {
-    uint32_t start, end; /* relative to the object's start */
+    uint32_t start; /* relative to the object's start, as end */
+    uint32_t end : 31;
+    uint32_t template : 1;
 };
 
 struct object {
@@ -49,10 +52,9 @@ void sites_init(const struct patterns *patterns, bool only)
 
 /* ---- which objects ---- */
 
-static bool below(const char *path, const char *directory)
+static bool begins_with(const char *text, const char *beginning)
 {
-    size_t length = strlen(directory);
-    return strncmp(path, directory, length) == 0;
+    return strncmp(text, beginning, strlen(beginning)) == 0;
 }
 
 static bool runtime(const char *path)
@@ -71,8 +73,8 @@ static bool is_foreign(const struct module *m)
         return false; /* the program itself, wherever it lies */
     if (modules_own(m->start) || runtime(path))
         return true;
-    return own_only &&
-           (below(path, "/lib/") || below(path, "/lib64/") || below(path, "/usr/lib/") || below(path, "/usr/lib64/"));
+    return own_only && (begins_with(path, "/lib/") || begins_with(path, "/lib64/") || begins_with(path, "/usr/lib/") ||
+                        begins_with(path, "/usr/lib64/"));
 }
 
 /* ---- reading one ---- */
@@ -96,6 +98,17 @@ static void variable_add(const struct symtab_symbol *s)
         watchlist_announce(&range);
 }
 
+/* Of namespace std, its abbreviations, and __gnu_cxx (Itanium C++ ABI, 5.1: mangling). */
+static bool name_of_library(const char *name)
+{
+    static const char *const begins[] = {"_ZNSt", "_ZNKSt", "_ZSt",          "_ZNSa",
+                                         "_ZNSs", "_ZNKSs", "_ZN9__gnu_cxx", "_ZNK9__gnu_cxx"};
+    for (size_t i = 0; name[0] == '_' && i < ARRAY_SIZE(begins); i++)
+        if (begins_with(name, begins[i]))
+            return true;
+    return false;
+}
+
 static void symbol_take(const struct symtab_symbol *s, void *context)
 {
     struct object *o = context;
@@ -103,9 +116,12 @@ static void symbol_take(const struct symtab_symbol *s, void *context)
         variable_add(s);
         return;
     }
-    uintptr_t start = s->start - o->module->start;
-    if (o->ranges && o->count < RANGES_MAX && start + s->size <= UINT32_MAX && patterns_function(wanted, s->name))
-        o->ranges[o->count++] = (struct range){(uint32_t)start, (uint32_t)(start + s->size)};
+    uintptr_t start = s->start - o->module->start, end = start + s->size;
+    if (!o->ranges || o->count == RANGES_MAX || end > INT32_MAX)
+        return;
+    bool named = patterns_function(wanted, s->name);
+    if (named || name_of_library(s->name))
+        o->ranges[o->count++] = (struct range){(uint32_t)start, (uint32_t)end, !named};
 }
 
 /* Shell's sort with Ciura's gaps; symbols come in any order. */
@@ -127,7 +143,8 @@ static void object_read(struct object *o)
 {
     const size_t size = RANGES_MAX * sizeof(*o->ranges);
     o->foreign = is_foreign(o->module);
-    o->ranges = o->foreign || wanted->every ? NULL : record_memory(size);
+    if (!o->ranges && !o->foreign && !wanted->every)
+        o->ranges = record_memory(size);
     if (!o->foreign && (o->ranges || wanted->every))
         symtab_read(o->module->link_map, symbol_take, o);
     if (o->ranges && !o->count) {
@@ -136,6 +153,22 @@ static void object_read(struct object *o)
     }
     ranges_sort(o->ranges, o->count);
     store_release(&o->ready, 1);
+}
+
+/* The place of an object that was unloaded; NULL: there is none. */
+static struct object *object_replace(const struct module *m)
+{
+    for (struct object *o = objects; o < objects + OBJECTS; o++) {
+        const struct module *found = load_acquire(&o->module);
+        uint32_t ready = 1;
+        if (!found || load_relaxed(&found->unloaded) == UINT32_MAX || !cas_acq_rel(&o->ready, &ready, 0))
+            continue;
+        o->count = 0;
+        store_release(&o->module, m);
+        object_read(o);
+        return o;
+    }
+    return NULL;
 }
 
 /* NULL: no room, or another thread is just reading it. */
@@ -152,7 +185,17 @@ static struct object *object_find(const struct module *m)
         if (found == m)
             return load_acquire(&o->ready) ? o : NULL;
     }
-    return NULL;
+    return object_replace(m);
+}
+
+void sites_forked(void)
+{
+    for (struct object *o = objects; o < objects + OBJECTS; o++) {
+        if (!o->module || o->ready)
+            continue;
+        o->count = 0;
+        o->module = NULL;
+    }
 }
 
 void sites_threads_begin(void)
@@ -165,7 +208,7 @@ void sites_threads_begin(void)
 
 /* ---- judging ---- */
 
-static bool range_holds(const struct object *o, uint32_t at)
+static enum verdict range_judge(const struct object *o, uint32_t at)
 {
     uint32_t low = 0, high = o->count; /* the first that begins behind `at` */
     while (low < high) {
@@ -177,8 +220,8 @@ static bool range_holds(const struct object *o, uint32_t at)
     }
     for (uint32_t i = low; i > 0 && low - i < 4; i--) /* functions may lie in one another, hardly ever deeper */
         if (at < o->ranges[i - 1].end)
-            return true;
-    return false;
+            return o->ranges[i - 1].template ? VERDICT_FOREIGN : VERDICT_NAMED;
+    return VERDICT_BORING;
 }
 
 static enum verdict pc_judge(uintptr_t pc)
@@ -191,7 +234,7 @@ static enum verdict pc_judge(uintptr_t pc)
         return VERDICT_NONE;
     if (o->foreign)
         return VERDICT_FOREIGN;
-    return wanted->every || range_holds(o, (uint32_t)(pc - m->start)) ? VERDICT_NAMED : VERDICT_BORING;
+    return wanted->every ? VERDICT_NAMED : range_judge(o, (uint32_t)(pc - m->start));
 }
 
 /* pc: a return address, which may already belong to the next function. */

@@ -4,6 +4,8 @@
  * (symtab.h), against CPROBE_WATCH (pattern.h). Of the program's own code only the nearest frames count: what a whole
  * thread is named after says nothing of each of its allocations.
  *
+ * Functions of the C++ library's templates are passed over like libraries, unless they are of a type that is asked for.
+ *
  * The program's own code is its executable, and libraries that do not lie where the system's do. With the default of
  * CPROBE_WATCH only that is looked into, else libraries too, but never libc, the loader or the recorder.
  *
@@ -28,6 +30,9 @@ void sites_init(const struct patterns *patterns, bool own_only);
 /* Return addresses, innermost first. Returns a hash of the frames up to the one that makes it interesting, not 0; 0:
    boring. The same place gives the same hash as long as its object stays loaded. */
 uint64_t sites_judge(const uint64_t *frames, size_t count);
+
+/* In the child after fork: what another thread was just reading is to be read anew. */
+void sites_forked(void);
 
 /* From now on there is more than one thread: variables of all objects that are loaded matter. */
 void sites_threads_begin(void);

@@ -115,6 +115,12 @@ void watchlist_feedback(uint32_t number, enum watch_feedback feedback)
         level_leave(slot, (enum level)level);
 }
 
+bool watchlist_promising(uint32_t number)
+{
+    struct watch_range range;
+    return watchlist_get(number, &range) && load_relaxed(&slots[number & SLOT_MASK].level) >= LEVEL_WRITTEN;
+}
+
 /* ---- drawing ---- */
 
 static uint64_t random_step(uint64_t *state)

@@ -88,6 +88,9 @@ bool watchlist_remove(uint32_t number);
 /* A copy of the range; false: it is gone. */
 bool watchlist_get(uint32_t number, struct watch_range *out);
 
+/* Whether it was found to be written, and not twice boring since: it is not to make room for others. */
+bool watchlist_promising(uint32_t number);
+
 /* The number of the region (WATCH_REGION) that begins at `start`; 0: none. */
 uint32_t watchlist_region(uintptr_t start);
 

@@ -10,6 +10,7 @@ machine disturbs least.
 import os
 import pathlib
 import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -162,7 +163,7 @@ def locks():
 
 
 def malloc():
-    """A pair at one and two threads, then with some thousand blocks alive; the whole heap watched."""
+    """A pair at one and two threads, then with some thousand blocks alive; the whole heap watched; and what heaptrack costs."""
     def measure(threads, *mode, **more):
         bare, recorded = alternate(lambda env: float(run([BENCH / "alloc", threads, 5000000, *mode], **{**env, **more})), 15)
         show(" ".join([f"malloc+free, {threads} threads", *mode, *more.values()]), bare, recorded, "ns", "ratio <= 1.25")
@@ -171,6 +172,9 @@ def malloc():
         measure(threads)
         measure(threads, "live")
     measure(2, "live", CPROBE_WATCH="*")
+    for threads in (1, 2) if shutil.which("heaptrack") else ():
+        out = run(["heaptrack", "-o", scratch("heaptrack") / "data", BENCH / "alloc", threads, 300000], timeout=120)
+        show_added(f"  heaptrack, {threads} threads", float(re.search(r"^[\d.]+$", out, re.M)[0]), "ns", "")
 
 
 def serve():

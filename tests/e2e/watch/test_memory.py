@@ -55,6 +55,12 @@ class Memory(unittest.TestCase):
         self.assertLessEqual({NODE, CACHE}, set(self.sizes(trace)))
         self.assertLessEqual({"cache", "cache_limit", "total", "rounds"}, set(self.names(trace)))
 
+    def test_templates(self):
+        trace = self.record(PROGRAMS / "watch_templates").trace()
+        self.assertIn(56, self.sizes(trace))
+        self.assertNotIn(64, self.sizes(trace))
+        self.assertEqual(self.names(trace), ["_ZL8theCache"])
+
     def test_stripped(self):
         """Nothing has a name any more, but what it exports."""
         program = scratch("stripped") / "watch_lru"
@@ -106,6 +112,8 @@ class Memory(unittest.TestCase):
                     self.assertEqual((recorded.out, self.sizes(recorded.trace())), ("done\n", sizes))
                     recorded = self.record(LRU, 4, 20000, LD_PRELOAD=order, CPROBE_WATCH="*")
                     self.assertEqual(recorded.out, "done\n")
+                    notes = [note["text"] for note in recorded.trace().notes()]
+                    self.assertEqual(any("malloc of its own" in note for note in notes), not sizes)
 
     def test_early_allocations(self):
         """A malloc of another library that calls hooks itself, before the recorder's constructor."""

@@ -21,6 +21,7 @@ typedef void (*named)(void (*function)(void *argument), void *argument);
 
 static named put_named, parse_named, deep_named; /* of tests/programs/watch_named.so.c */
 static char *variable;
+static void *library;
 static struct watch_range range;
 
 /* As the hook of malloc does. Blocks are not really allocated: their addresses are enough. */
@@ -65,7 +66,7 @@ static void named_load(void)
     for (int i = 0; i < 3; i++)
         *strrchr(path, '/') = '\0';
     strcat(path, "/programs/watch_named.so");
-    void *library = dlopen(path, RTLD_NOW);
+    library = dlopen(path, RTLD_NOW);
     if (!library)
         fail_msg("%s", dlerror());
     put_named = (named)dlsym(library, "cache_put");
@@ -221,6 +222,20 @@ static void variables(void **state)
     end();
 }
 
+static void unloaded_and_loaded_again(void **state)
+{
+    (void)state;
+    begin(NULL);
+    for (uint32_t i = 0; i < 300; i++) { /* more than there are places for objects */
+        cache_put(block_at(i));
+        assert_true(release(block_at(i)));
+        dlclose(library);
+        modules_check();
+        named_load();
+    }
+    end();
+}
+
 static void reserved_for_good(void **state)
 {
     (void)state;
@@ -263,6 +278,7 @@ int main(void)
         cmocka_unit_test(the_whole_heap),
         cmocka_unit_test(nothing),
         cmocka_unit_test(variables),
+        cmocka_unit_test(unloaded_and_loaded_again),
         cmocka_unit_test(reserved_for_good),
         cmocka_unit_test(a_region_ends_with_its_block),
     };

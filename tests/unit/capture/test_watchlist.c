@@ -89,6 +89,8 @@ static void what_is_worth_it_is_drawn_more_often(void **state)
     for (uint32_t i = 0; i < 100; i++)
         numbers[i] = add(0x1000 + i * 64, 64);
     watchlist_feedback(numbers[50], WATCH_SHARED);
+    assert_true(watchlist_promising(numbers[50]));
+    assert_false(watchlist_promising(numbers[51]));
     double shared = share(numbers[50]);
     assert_true(shared > 0.04 && shared < 0.12); /* 64 of 64 + 99 * 8 */
     for (uint32_t i = 0; i < 100; i++)
@@ -98,6 +100,7 @@ static void what_is_worth_it_is_drawn_more_often(void **state)
     assert_true(shared > 0.3 && shared < 0.5); /* 64 of 64 + 99 */
     watchlist_feedback(numbers[50], WATCH_BORING);
     watchlist_feedback(numbers[50], WATCH_BORING);
+    assert_false(watchlist_promising(numbers[50]));
     assert_true(share(numbers[50]) < 0.05);
     assert_true(share(numbers[51]) > 0); /* boring, not forgotten */
 }
