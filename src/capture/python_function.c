@@ -48,7 +48,7 @@ static bool is_deep(void)
 static COLD void function_release(py_object *function, const struct python_method *m)
 {
     char text[sizeof(m->name) + 100];
-    char *end = put_text(put_text(text, m->name), " recurses deep; it is not watched any more");
+    char *end = put_text(put_text(text, m->name), " was called deep in the stack; it is not watched any more");
     if (PYTHON(PyFunction_SetVectorcall)) {
         PYTHON(PyFunction_SetVectorcall)(function, methods.call);
     } else {

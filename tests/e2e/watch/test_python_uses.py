@@ -146,7 +146,7 @@ class Uses(unittest.TestCase):
 
     def test_deep_recursion(self):
         trace = self.use("deep")[-1]
-        self.assertEqual([e["text"] for e in trace.notes()], ["Tree.put recurses deep; it is not watched any more"])
+        self.assertEqual([e["text"] for e in trace.notes()], ["Tree.put was called deep in the stack; it is not watched any more"])
         self.assertEqual(sum(c["count"] for t in trace.threads for c in t.counters if c["call"] == "object"), 1)
 
     def test_many_objects(self):
