@@ -55,13 +55,17 @@ static void birth_find(const struct model *model, struct watched_object *object)
     }
 }
 
-/* Valid until the next one is added. */
+/* Valid until the next one is added. NULL: too many. */
 static struct watched_object *object_get(struct model *model, const struct model_process *process, uint32_t id)
 {
     struct watched_table *table = &model->watched;
     const struct key key = {table, process, id};
-    bool added;
-    uint32_t item = profile_index_put(&table->index, key_hash(&key), object_equal, &key, &added);
+    bool added = false;
+    uint32_t item = table->index.count < WATCHED_OBJECTS
+                        ? profile_index_put(&table->index, key_hash(&key), object_equal, &key, &added)
+                        : profile_index_find(&table->index, key_hash(&key), object_equal, &key);
+    if (item == UINT32_MAX)
+        return NULL;
     if (added) {
         table->objects = memory_grow(table->objects, item, &table->capacity, sizeof(*table->objects));
         table->objects[item] = (struct watched_object){.process = process, .id = id};
@@ -130,6 +134,8 @@ static void mutate_take(struct model *model, const struct model_process *process
 {
     struct watched_object *object = object_get(model, process, event->object);
     bool writes = event->flags & MUTATE_WRITE;
+    if (!object)
+        return;
     watched_locks_add(&object->locks, process->trace, event, writes);
     if (object->locks.shared_ns && writes) {
         use_add(object, event);
@@ -170,7 +176,7 @@ static void overlap_take(struct model *model, const struct model_process *proces
         (fibers && event->fiber == event->other_fiber))
         return;
     struct watched_object *object = object_get(model, process, event->object);
-    struct watched_pair *pair = pair_get(object, event, fibers);
+    struct watched_pair *pair = object ? pair_get(object, event, fibers) : NULL;
     if (!pair)
         return;
     pair->count = event->count > pair->count + 1 ? event->count : pair->count + 1;
@@ -204,6 +210,8 @@ static const char *drift_text(const struct event_drift *event, event_str_t text,
 static void drift_take(struct model *model, const struct model_process *process, const struct event_drift *event)
 {
     struct watched_object *object = object_get(model, process, event->object);
+    if (!object)
+        return;
     struct watched_drift *drift = &object->drift;
     drift->checks = event->checks > drift->checks ? event->checks : drift->checks;
     if (!drift_differs(event)) {
@@ -268,6 +276,8 @@ static void thread_take(struct model *model, const struct model_thread *thread)
         if (trace_call_category(counter->call) != CALL_OBJECT || counter->endpoint <= OBJECT_OVERFLOW_ID)
             continue;
         struct watched_object *object = object_get(model, thread->process, counter->endpoint);
+        if (!object)
+            continue;
         counter_take(object, counter);
         if (object->user != thread)
             object->threads++;
