@@ -146,6 +146,29 @@ static void mutate_take(struct model *model, const struct model_process *process
     watched_windows_add(&model->watched.windows, (uint32_t)(object - model->watched.objects), event);
 }
 
+/* Whether a look-up has come to load what it did not find: then it stores it as well. */
+static bool stack_loads(struct model *model, const struct model_process *process, uint32_t stack_id)
+{
+    const struct stack *stack = stack_id ? symbols_stack(model->symbols, process->trace, stack_id, 0) : NULL;
+    for (size_t i = 0; stack && i < stack->count; i++) {
+        const char *dot = strrchr(stack->frames[i].function, '.');
+        if (stack->frames[i].kind == FRAME_PYTHON && dot && strcmp(dot, ".__missing__") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Both change the object, and not merely the order of its entries. A look-up that gives up its thread does more. */
+static bool overlap_writes(struct model *model, const struct model_process *process, const struct event_overlap *event,
+                           bool fibers)
+{
+    if (!method_writes(process, event->method) || !method_writes(process, event->other_method))
+        return false;
+    return fibers || !only_reads(watched_method(process, event->method)) ||
+           !only_reads(watched_method(process, event->other_method)) ||
+           stack_loads(model, process, event->other_stack) || stack_loads(model, process, event->stack);
+}
+
 static struct watched_pair *pair_get(struct watched_object *object, const struct event_overlap *event, bool fibers)
 {
     for (size_t i = 0; i < object->pair_count; i++) {
@@ -157,12 +180,9 @@ static struct watched_pair *pair_get(struct watched_object *object, const struct
         return NULL;
     object->pairs = memory_grow(object->pairs, object->pair_count, &object->pair_capacity, sizeof(*object->pairs));
     struct watched_pair *pair = &object->pairs[object->pair_count++];
-    const struct model_process *process = object->process;
     *pair = (struct watched_pair){.method = event->method,
                                   .other = event->other_method,
                                   .fibers = fibers,
-                                  .writes = method_writes(process, event->method) &&
-                                            method_writes(process, event->other_method),
                                   .first_ns = event->header.time_ns,
                                   .example = *event};
     return pair;
@@ -181,6 +201,8 @@ static void overlap_take(struct model *model, const struct model_process *proces
         return;
     pair->count = event->count > pair->count + 1 ? event->count : pair->count + 1;
     pair->last_ns = event->header.time_ns;
+    if (!pair->writes)
+        pair->writes = overlap_writes(model, process, event, fibers);
     if (event->stack && event->other_stack && !(pair->example.stack && pair->example.other_stack))
         pair->example = *event;
 }
