@@ -59,6 +59,7 @@ static void several_threads_without_a_lock(void **state)
     assert_int_equal(f->severity, SEVERITY_ERROR);
     assert_string_equal(f->title, "cachetools.TTLCache of views.py:61 is changed by 5 threads with no lock in common");
     assert_int_equal(f->count, 100);
+    assert_string_equal(f->operation, "TTLCache.__setitem__");
     assert_string_equal(scene_evidence(f, "confidence")->string, "hazard");
     assert_string_equal(scene_evidence(f, "locks")->string, "no lock");
     assert_int_equal(scene_evidence(f, "threads")->u64, 5);
