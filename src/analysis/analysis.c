@@ -39,6 +39,7 @@ int analysis_profile(const char *const *paths, size_t count, const struct analys
     report->finding_count = analysis->findings.count;
     report->loops = loops_report(model, analysis->arena, &report->loop_count);
     locks_report(model, report, analysis->arena);
+    watched_report(model, report, analysis->arena);
     summary_fill(model, report, analysis->arena);
     report->verdict = verdict_sentence(model, report, analysis->arena);
     if (profile)

@@ -51,8 +51,26 @@ struct series {
     size_t count;
 };
 
+/* Numbers in rows, each row with a name. */
+struct table {
+    const char *name;           /* of the column of names */
+    const char *const *columns; /* of numbers */
+    size_t column_count;
+    const char **names; /* one a row */
+    double *cells;      /* row by row */
+    size_t rows;
+};
+
 /* RATIO: a share, NUMBER: any other fraction; both in `ratio`. */
-enum evidence_type { EVIDENCE_U64, EVIDENCE_NS, EVIDENCE_RATIO, EVIDENCE_NUMBER, EVIDENCE_STRING, EVIDENCE_SERIES };
+enum evidence_type {
+    EVIDENCE_U64,
+    EVIDENCE_NS,
+    EVIDENCE_RATIO,
+    EVIDENCE_NUMBER,
+    EVIDENCE_STRING,
+    EVIDENCE_SERIES,
+    EVIDENCE_TABLE
+};
 struct evidence {
     const char *key;
     enum evidence_type type;
@@ -60,6 +78,7 @@ struct evidence {
     double ratio;
     const char *string;
     const struct series *series;
+    const struct table *table;
 };
 
 struct finding {
@@ -131,6 +150,19 @@ struct lock {
     uint64_t queue_max;                             /* most threads that waited at once */
 };
 
+/* Watched objects of one class that were made in one place. Counts are exact. */
+struct watched_row {
+    struct process_info process; /* of the busiest one */
+    const char *name;
+    uint64_t objects, operations, changes, threads, key_errors;
+    uint64_t overlaps;         /* operations that began while another one was inside, with no lock in common */
+    int64_t difference;        /* of a counter of its size from its content, at the last check */
+    bool counted;              /* it has such a counter, and was checked */
+    bool lock_known;           /* enough operations were recorded one by one to say: */
+    double lock_busy;          /* share of the time for which one lock around them would be had, */
+    uint64_t lock_wait_p99_ns; /* and the wait for it */
+};
+
 /* Waits of at least half of end_ns and shorter than it; UINT64_MAX: all longer ones. */
 struct syscall_bucket {
     uint64_t end_ns, count;
@@ -164,6 +196,8 @@ struct report {
     size_t endpoint_count; /* most waited for first */
     struct lock *locks;
     size_t lock_count; /* most waited for first */
+    struct watched_row *watched;
+    size_t watched_count; /* most operations first */
     struct process_row *processes;
     size_t process_count;
     struct syscall_row *syscalls;

@@ -78,6 +78,11 @@ void evidence_series(struct finding *finding, const char *key, const struct seri
     evidence_add(finding, (struct evidence){.key = key, .type = EVIDENCE_SERIES, .series = value});
 }
 
+void evidence_table(struct finding *finding, const char *key, const struct table *value)
+{
+    evidence_add(finding, (struct evidence){.key = key, .type = EVIDENCE_TABLE, .table = value});
+}
+
 struct process_info process_info_of(const struct model_process *process)
 {
     const struct trace_info *info = process->source->info;

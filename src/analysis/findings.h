@@ -32,6 +32,7 @@ void evidence_ratio(struct finding *finding, const char *key, double value);
 void evidence_number(struct finding *finding, const char *key, double value);
 void evidence_text(struct finding *finding, const char *key, const char *value);
 void evidence_series(struct finding *finding, const char *key, const struct series *value);
+void evidence_table(struct finding *finding, const char *key, const struct table *value);
 
 struct process_info process_info_of(const struct model_process *process);
 struct thread_info thread_info_of(const struct model_thread *thread);

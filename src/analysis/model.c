@@ -190,6 +190,7 @@ void model_free(struct model *model)
     talk_free(&model->talk);
     lock_chain_free(model->chain);
     lock_table_free(&model->locks);
+    watched_free(&model->watched);
     free(model);
 }
 
@@ -329,6 +330,7 @@ void model_event(struct model *model, struct source *source, const union trace_e
         syscalls_add(model, source, &event->syscall);
     lock_table_event(model, model_process_of(model, source), event);
     lock_chain_event(model->chain, model_process_of(model, source), event);
+    watched_event(model, model_process_of(model, source), event);
 }
 
 /* The start of the second thread that runs Python. */
@@ -364,4 +366,5 @@ void model_finish(struct model *model)
         wait_classify(&model->waits.rows[i], model->symbols);
     lock_table_finish(model);
     lock_chain_finish(model->chain);
+    watched_finish(model);
 }

@@ -21,6 +21,7 @@
 #include "analysis/syscalls.h"
 #include "analysis/talk.h"
 #include "analysis/waits.h"
+#include "analysis/watched.h"
 
 struct model_process {
     struct source *source;
@@ -79,6 +80,7 @@ struct model {
     struct talk_table talk;
     struct lock_table locks;
     struct lock_chain *chain;
+    struct watched_table watched;
     struct wait_context context; /* what is known of the event that model_event took in last */
     struct merge *merge;         /* of the stream that model_event is fed */
     const struct merged *wait;   /* what the last event was as a wait */

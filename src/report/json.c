@@ -123,6 +123,23 @@ static json_t *series_new(const struct series *series)
     return with(o, "counts", counts);
 }
 
+static json_t *double_new(double number)
+{
+    return isfinite(number) ? json_real(number) : json_null();
+}
+
+static json_t *table_new(const struct table *table)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < table->rows; i++) {
+        json_t *o = with(json_object(), table->name, text_new(table->names[i]));
+        for (size_t j = 0; j < table->column_count; j++)
+            o = with(o, table->columns[j], double_new(table->cells[i * table->column_count + j]));
+        array = append(array, o);
+    }
+    return array;
+}
+
 static json_t *context_new(const struct request_context *context)
 {
     if (!context->name)
@@ -141,11 +158,13 @@ static json_t *evidence_value_new(const struct evidence *evidence)
         return number_new(evidence->u64);
     case EVIDENCE_RATIO:
     case EVIDENCE_NUMBER:
-        return isfinite(evidence->ratio) ? json_real(evidence->ratio) : json_null();
+        return double_new(evidence->ratio);
     case EVIDENCE_STRING:
         return text_new(evidence->string);
     case EVIDENCE_SERIES:
         return series_new(evidence->series);
+    case EVIDENCE_TABLE:
+        return table_new(evidence->table);
     }
     return json_null();
 }
@@ -326,6 +345,30 @@ static json_t *locks_new(const struct report *report)
     return array;
 }
 
+static json_t *watched_row_new(const struct watched_row *row)
+{
+    json_t *o = json_object();
+    o = with(o, "process", process_new(&row->process));
+    o = with(o, "name", text_new(row->name));
+    o = with(o, "objects", number_new(row->objects));
+    o = with(o, "operations", number_new(row->operations));
+    o = with(o, "changes", number_new(row->changes));
+    o = with(o, "threads", number_new(row->threads));
+    o = with(o, "overlaps", number_new(row->overlaps));
+    o = with(o, "key_errors", number_new(row->key_errors));
+    o = with(o, "difference", row->counted ? json_integer(row->difference) : json_null());
+    o = with(o, "lock_busy", row->lock_known ? double_new(row->lock_busy) : json_null());
+    return with(o, "lock_wait_p99_ns", row->lock_known ? number_new(row->lock_wait_p99_ns) : json_null());
+}
+
+static json_t *watched_new(const struct report *report)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < report->watched_count; i++)
+        array = append(array, watched_row_new(&report->watched[i]));
+    return array;
+}
+
 static json_t *processes_new(const struct report *report)
 {
     json_t *array = json_array();
@@ -387,6 +430,7 @@ static json_t *report_new(const struct report *report)
     o = with(o, "loops", loops_new(report));
     o = with(o, "endpoints", endpoints_new(report));
     o = with(o, "locks", locks_new(report));
+    o = with(o, "watched", watched_new(report));
     o = with(o, "processes", processes_new(report));
     o = with(o, "syscalls", syscalls_new(report));
     o = with(o, "warnings", warnings_new(report));

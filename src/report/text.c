@@ -49,6 +49,7 @@ int text_write(const struct report *report, const struct report_style *style, FI
     text_loops(report, style, out);
     text_endpoints(report, style, out);
     text_locks(report, style, out);
+    text_watched(report, style, out);
     text_syscalls(report, style, out);
     text_processes(report, style, out);
     text_warnings(report, style, out);

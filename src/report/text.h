@@ -37,6 +37,7 @@ void text_stack(const struct stack *stack, const struct process_info *process, u
 
 void text_loops(const struct report *report, const struct report_style *style, FILE *out);
 void text_locks(const struct report *report, const struct report_style *style, FILE *out);
+void text_watched(const struct report *report, const struct report_style *style, FILE *out);
 void text_endpoints(const struct report *report, const struct report_style *style, FILE *out);
 void text_syscalls(const struct report *report, const struct report_style *style, FILE *out);
 void text_processes(const struct report *report, const struct report_style *style, FILE *out);

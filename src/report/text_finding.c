@@ -15,6 +15,7 @@
 #define REMEDY_LINES 3
 #define EVIDENCE_LINES 4
 #define STACK_LINES_MIN 5
+#define SIDES_LINES_MIN 8
 #define ID_SIZE 24
 
 const char *text_severity(enum severity severity)
@@ -205,6 +206,8 @@ static const char *evidence_value(const struct evidence *evidence, char *buffer,
         return buffer;
     case EVIDENCE_SERIES:
         return unit_spark(evidence->series->counts, evidence->series->count, buffer, size);
+    case EVIDENCE_TABLE:
+        break;
     }
     return "?";
 }
@@ -229,8 +232,8 @@ static void evidence_write(const struct finding *finding, const struct report_st
 
     for (size_t i = 0; i < finding->evidence_count; i++) {
         char label[64], value[512], item[600];
-        if (strcmp(finding->evidence[i].key, "share") == 0)
-            continue; /* stands beside the total */
+        if (strcmp(finding->evidence[i].key, "share") == 0 || finding->evidence[i].type == EVIDENCE_TABLE)
+            continue; /* stands beside the total; is too much for a screen */
         evidence_label(&finding->evidence[i], label, sizeof(label));
         snprintf(item, sizeof(item), "%s %s", label, evidence_value(&finding->evidence[i], value, sizeof(value)));
         unsigned column = VALUE_INDENT;
@@ -272,6 +275,28 @@ static unsigned tail_lines(const struct finding *finding, const struct report_st
     return lines;
 }
 
+/* Where nothing was waited for, the stacks are the sides of a conflict: two of them are shown, each with its part in
+ * it. */
+static void sides_write(const struct finding *finding, unsigned lines, const struct report_style *style, FILE *out)
+{
+    struct line line;
+
+    for (size_t i = 0; i < 2; i++) {
+        line_begin(&line, style);
+        line_pad(&line, LABEL_INDENT);
+        line_text(&line, finding->stacks[i].role, line_left(&line), LINE_CUT_END);
+        line_end(&line, out);
+        text_stack(finding->stacks[i].stack, &finding->process, lines / 2 - 1, style, out);
+    }
+    if (finding->stack_count > 2) {
+        line_begin(&line, style);
+        line_pad(&line, LABEL_INDENT + 2);
+        line_print(&line, "(%zu more stack%s in the JSON report)", finding->stack_count - 2,
+                   finding->stack_count == 3 ? "" : "s");
+        line_end(&line, out);
+    }
+}
+
 static void stacks_write(const struct finding *finding, unsigned lines, const struct report_style *style, FILE *out)
 {
     const struct finding_stack *heaviest = &finding->stacks[0];
@@ -308,7 +333,10 @@ void text_finding(const struct report *report, size_t i, const struct report_sty
     used += tail_lines(finding, style);
     if (finding->stack_count > 0 && finding->stacks[0].stack && finding->stacks[0].stack->count > 0) {
         unsigned left = used + STACK_LINES_MIN < TEXT_FINDING_LINES ? TEXT_FINDING_LINES - used : STACK_LINES_MIN;
-        stacks_write(finding, left, style, out);
+        if (finding->total_ns == 0 && finding->stack_count > 1)
+            sides_write(finding, left < SIDES_LINES_MIN ? SIDES_LINES_MIN : left, style, out);
+        else
+            stacks_write(finding, left, style, out);
     }
     if (finding->remedy)
         text_paragraph(style, "remedy", VALUE_INDENT, finding->remedy, INK_NONE, REMEDY_LINES, out);

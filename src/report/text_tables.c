@@ -259,6 +259,43 @@ void text_locks(const struct report *report, const struct report_style *style, F
     more_write(count, rows, style, out);
 }
 
+static void watched_write(const struct watched_row *row, const struct report_style *style, FILE *out)
+{
+    char number[UNIT_SIZE];
+    struct line line;
+
+    line_begin(&line, style);
+    line_print(&line, "  ");
+    line_text(&line, row->name, 32, LINE_CUT_START);
+    cell_write(&line, unit_count(row->operations, number, sizeof(number)), 44);
+    cell_write(&line, unit_count(row->threads, number, sizeof(number)), 52);
+    cell_write(&line, unit_count(row->overlaps, number, sizeof(number)), 61);
+    snprintf(number, sizeof(number), row->counted ? "%+" PRId64 : "-", row->difference);
+    cell_write(&line, row->counted && row->difference == 0 ? "0" : number, 68);
+    cell_write(&line, row->lock_known ? unit_share(row->lock_busy, number, sizeof(number)) : "-", 75);
+    cell_write(&line, row->lock_known ? unit_duration(row->lock_wait_p99_ns, number, sizeof(number)) : "-", 84);
+    line_end(&line, out);
+}
+
+/* Objects that one thread alone used are left to the JSON report. */
+void text_watched(const struct report *report, const struct report_style *style, FILE *out)
+{
+    size_t count = 0, shown = 0;
+    for (size_t i = 0; i < report->watched_count; i++)
+        count += report->watched[i].threads > 1;
+    if (count == 0)
+        return;
+    heading_write("Watched objects of several threads (busy, p99 wait: of one lock around them)",
+                  "  name                            operations threads overlaps  drift   busy      p99", style, out);
+    for (size_t i = 0; i < report->watched_count && shown < TABLE_ROWS; i++) {
+        if (report->watched[i].threads <= 1)
+            continue;
+        watched_write(&report->watched[i], style, out);
+        shown++;
+    }
+    more_write(count, shown, style, out);
+}
+
 void text_syscalls(const struct report *report, const struct report_style *style, FILE *out)
 {
     size_t rows = report->syscall_count < TABLE_ROWS ? report->syscall_count : TABLE_ROWS;

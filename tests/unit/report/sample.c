@@ -17,10 +17,11 @@ static struct frame frames[] = {
 static struct stack stack;
 static struct peer peer;
 static struct finding_stack stacks[1];
-static struct evidence evidence[6];
+static struct evidence evidence[7];
 static struct finding findings[2];
 static struct blocked_by blocked_by;
 static struct loop loop;
+static struct watched_row watched;
 static struct endpoint_operation operation;
 static struct endpoint endpoint;
 static struct process_row process;
@@ -39,6 +40,11 @@ static void findings_fill(void)
     evidence[3] = (struct evidence){.key = "processes", .type = EVIDENCE_U64, .u64 = 4};
     evidence[4] = (struct evidence){.key = "call", .type = EVIDENCE_STRING, .string = "poll"};
     evidence[5] = (struct evidence){.key = "timeline", .type = EVIDENCE_SERIES, .series = &series};
+    static const char *const columns[] = {"rate", "busy"};
+    static const char *names[] = {"one", "striped"};
+    static double cells[] = {1, 0.5, 2, 0.25};
+    static const struct table table = {"lock", columns, 2, names, cells, 2};
+    evidence[6] = (struct evidence){.key = "locks_replayed", .type = EVIDENCE_TABLE, .table = &table};
     stacks[0] = (struct finding_stack){"blocked", &stack, 812, 4060000000};
     findings[0] = (struct finding){
         .rule = "non-yielding-io",
@@ -58,7 +64,7 @@ static void findings_fill(void)
         .stacks = stacks,
         .stack_count = 1,
         .evidence = evidence,
-        .evidence_count = 6,
+        .evidence_count = 7,
         .first_real_ns = UINT64_C(1700000000123000000),
         .last_real_ns = UINT64_C(1700000030123000000),
     };
@@ -116,6 +122,19 @@ struct report *sample_report(void)
                                  .operations = &operation,
                                  .operation_count = 1,
                                  .processes = 1};
+    watched = (struct watched_row){.process = findings[0].process,
+                                   .name = "cachetools.TTLCache of server.py:35",
+                                   .objects = 1,
+                                   .operations = 63223,
+                                   .changes = 63000,
+                                   .threads = 76,
+                                   .overlaps = 1126,
+                                   .key_errors = 3,
+                                   .difference = 374,
+                                   .counted = true,
+                                   .lock_known = true,
+                                   .lock_busy = 0.22,
+                                   .lock_wait_p99_ns = 1080000};
     process = (struct process_row){findings[0].process, "finished", UINT64_C(1700000000000000000),
                                    UINT64_C(1700000031000000000), 3};
     syscall = (struct syscall_row){.process = findings[0].process,
@@ -136,6 +155,8 @@ struct report *sample_report(void)
                              .loop_count = 1,
                              .endpoints = &endpoint,
                              .endpoint_count = 1,
+                             .watched = &watched,
+                             .watched_count = 1,
                              .processes = &process,
                              .process_count = 1,
                              .syscalls = &syscall,

@@ -53,7 +53,7 @@ static void every_key_of_the_contract_is_present(void **state)
 {
     (void)state;
     json_t *document = parsed(sample_report());
-    assert_keys(document, "version verdict findings loops endpoints locks processes syscalls warnings lost");
+    assert_keys(document, "version verdict findings loops endpoints locks watched processes syscalls warnings lost");
     assert_int_equal(json_integer_value(json_object_get(document, "version")), 1);
 
     json_t *finding = first(document, "findings");
@@ -62,12 +62,20 @@ static void every_key_of_the_contract_is_present(void **state)
                 "serving context stacks evidence first_seen last_seen");
     assert_keys(json_object_get(finding, "context"), "kind name others");
     assert_keys(json_object_get(json_object_get(finding, "evidence"), "timeline"), "start step_ns counts");
+    json_t *table = json_object_get(json_object_get(finding, "evidence"), "locks_replayed");
+    assert_int_equal(json_array_size(table), 2);
+    assert_keys(json_array_get(table, 1), "lock rate busy");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(table, 1), "lock")), "striped");
+    assert_true(json_real_value(json_object_get(json_array_get(table, 1), "busy")) == 0.25);
     assert_keys(json_object_get(finding, "process"), "pid ppid exe name cmdline host");
     assert_keys(json_object_get(finding, "thread"), "tid name loop");
     assert_keys(json_object_get(finding, "peer"), "protocol family address name tls");
     assert_keys(first(finding, "stacks"), "role complete count total_ns frames");
     assert_keys(first(first(finding, "stacks"), "frames"), "kind function module file line inlined");
 
+    assert_keys(first(document, "watched"),
+                "process name objects operations changes threads overlaps key_errors difference "
+                "lock_busy lock_wait_p99_ns");
     json_t *loop = first(document, "loops");
     assert_keys(
         loop,
@@ -184,7 +192,7 @@ static void an_empty_report_has_all_arrays(void **state)
     struct report report = {0};
     json_t *document = parsed(&report);
 
-    assert_keys(document, "version verdict findings loops endpoints locks processes syscalls warnings lost");
+    assert_keys(document, "version verdict findings loops endpoints locks watched processes syscalls warnings lost");
     assert_int_equal(json_array_size(json_object_get(document, "findings")), 0);
     assert_true(json_is_array(json_object_get(document, "locks")));
     json_decref(document);

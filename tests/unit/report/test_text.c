@@ -57,6 +57,10 @@ static const char expected[] =
     "      is db.internal; 2 requests failed; 3 connects failed, which took 9.00 s\n"
     "      SELECT ? FROM user                          800   4.00 s  5.00 ms  22.0 ms\n"
     "\n"
+    "Watched objects of several threads (busy, p99 wait: of one lock around them)\n"
+    "  name                            operations threads overlaps  drift   busy      p99\n"
+    "  …etools.TTLCache of server.py:35    63,223      76    1,126   +374 22.0 %  1.08 ms\n"
+    "\n"
     "System calls that waited\n"
     " thread name           call             waits    total     p99     max  for CPU\n"
     "   4712 MainThread     futex               17   250 ms 67.0 ms 90.0 ms  1.50 ms\n"
@@ -131,6 +135,28 @@ static void colour_is_used_only_when_asked_for(void **state)
     free(printed);
     printed = text_of("text", sample_report(), coloured);
     assert_non_null(strstr(printed, "\033[0;1;31mERROR non-yielding-io\033[0;2m"));
+    free(printed);
+}
+
+/* What was not waited for is a conflict of two: both sides are shown. */
+static void both_sides_of_a_conflict_are_shown(void **state)
+{
+    (void)state;
+    struct report *report = sample_report();
+    struct finding *finding = &report->findings[0];
+    struct finding_stack sides[3] = {finding->stacks[0], finding->stacks[0], finding->stacks[0]};
+    sides[0].role = "thread 1 began put with no lock";
+    sides[1].role = "thread 2 was inside of put with no lock";
+    sides[2].role = "the object was made";
+    finding->stacks = sides;
+    finding->stack_count = 3;
+    finding->total_ns = finding->max_ns = 0;
+    char *printed = text_of("text", report, plain);
+    char *second = strstr(printed, "    thread 2 was inside of put with no lock\n");
+    assert_non_null(strstr(printed, "    thread 1 began put with no lock\n"));
+    assert_non_null(second);
+    assert_non_null(strstr(second, "▶ View.get"));
+    assert_non_null(strstr(second, "(1 more stack in the JSON report)"));
     free(printed);
 }
 
@@ -219,6 +245,7 @@ int main(void)
         cmocka_unit_test(the_short_form_reads_as_designed),
         cmocka_unit_test(a_clean_report_says_so),
         cmocka_unit_test(colour_is_used_only_when_asked_for),
+        cmocka_unit_test(both_sides_of_a_conflict_are_shown),
         cmocka_unit_test(hostile_names_cannot_steer_the_terminal),
         cmocka_unit_test(one_finding_is_one_screen),
         cmocka_unit_test(a_peer_says_what_it_is),

@@ -246,7 +246,7 @@ struct trace_thread_slot *builder_thread(struct trace_builder *b, uint32_t tid, 
 static struct trace_counter *counter_find(struct trace_builder *b, struct builder_thread *t, uint16_t call,
                                           uint32_t endpoint, uint16_t flags)
 {
-    flags &= WAIT_WAITSET | WAIT_SERVER_SIDE;
+    flags &= call == CALL_OBJECT_NUMBER ? UINT16_MAX : WAIT_WAITSET | WAIT_SERVER_SIDE;
     for (size_t i = 0; i < t->known_count; i++)
         if (t->known[i]->call == call && t->known[i]->endpoint == endpoint && t->known[i]->flags == flags)
             return t->known[i];
@@ -284,9 +284,11 @@ struct trace_counter *builder_count(struct trace_builder *b, uint32_t tid, uint6
     c->total_ns += total_ns;
     if (c->max_ns < duration_ns)
         c->max_ns = duration_ns;
+    span_extend(&c->first_ns, &c->last_ns, begin_ns, begin_ns + total_ns);
+    if (call == CALL_OBJECT_NUMBER)
+        return c;
     if (flags & WAIT_FAILED)
         c->failed += count;
-    span_extend(&c->first_ns, &c->last_ns, begin_ns, begin_ns + total_ns);
     if (flags & WAIT_WAITSET) {
         struct trace_site *site = builder_site(b, tid, endpoint);
         site->waits += count;

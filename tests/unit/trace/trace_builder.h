@@ -28,6 +28,8 @@
 struct trace;
 struct trace_builder;
 
+#define CALL_OBJECT_NUMBER 142 /* calls.def; in place of flags its counters have the number of a method */
+
 #define BUILDER_START UINT64_C(1000000000)                     /* header.start_mono_ns */
 #define BUILDER_START_REAL (UINT64_C(1700000000) * 1000000000) /* header.start_real_ns: 2023-11-14T22:13:20Z */
 #define BUILDER_ROOM (UINT64_C(256) << 20)                     /* bytes that one trace may have */

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CALL_OBJECT_NUMBER 142
 #define TEXT_MAX 112
 
 /* Puts `text` behind the fixed part of a record, where `used` bytes are taken already. */
