@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "analysis/mutation_python.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "analysis/lock_question.h"
@@ -218,15 +219,16 @@ static void drift_evidence(const struct mutation *mutation, struct finding *find
                                    drift->last.entries));
 }
 
-static size_t processes_of(const struct watched_site *site)
+static size_t processes_of(const struct model *model, const struct watched_site *site)
 {
+    bool *known = memory_get(model->process_count, sizeof(*known));
     size_t count = 0;
     for (size_t i = 0; i < site->count; i++) {
-        bool known = false;
-        for (size_t j = 0; j < i && !known; j++)
-            known = site->list[j]->process == site->list[i]->process;
-        count += !known;
+        bool *process = &known[site->list[i]->process - model->processes];
+        count += !*process;
+        *process = true;
     }
+    free(known);
     return count;
 }
 
@@ -258,7 +260,7 @@ static void evidence_report(struct model *model, const struct mutation *mutation
     evidence_count(finding, "changes", mutation->mutations);
     evidence_count(finding, "key_errors", mutation->key_errors);
     evidence_count(finding, "objects", mutation->site->count);
-    evidence_count(finding, "processes", processes_of(mutation->site));
+    evidence_count(finding, "processes", processes_of(model, mutation->site));
     if (object->first_error_ns)
         evidence_text(finding, "first_error_seen",
                       words_time(source_real_ns(process->source, object->first_error_ns), arena));
@@ -305,6 +307,7 @@ static void mutation_report(struct model *model, const struct mutation *mutation
         finding->severity = SEVERITY_WARNING;
     finding->title = title_of(mutation, model->arena);
     finding->remedy = is_of_fibers(mutation) ? remedy_fibers : is_cachetools(mutation) ? remedy_cachetools : remedy_any;
+    finding->operation = watched_method(process, mutation->second.method);
     times_report(mutation, finding);
     stacks_report(model, mutation, finding);
     evidence_report(model, mutation, finding);

@@ -55,13 +55,17 @@ static void birth_find(const struct model *model, struct watched_object *object)
     }
 }
 
-/* Valid until the next one is added. */
+/* Valid until the next one is added. NULL: too many. */
 static struct watched_object *object_get(struct model *model, const struct model_process *process, uint32_t id)
 {
     struct watched_table *table = &model->watched;
     const struct key key = {table, process, id};
-    bool added;
-    uint32_t item = profile_index_put(&table->index, key_hash(&key), object_equal, &key, &added);
+    bool added = false;
+    uint32_t item = table->index.count < WATCHED_OBJECTS
+                        ? profile_index_put(&table->index, key_hash(&key), object_equal, &key, &added)
+                        : profile_index_find(&table->index, key_hash(&key), object_equal, &key);
+    if (item == UINT32_MAX)
+        return NULL;
     if (added) {
         table->objects = memory_grow(table->objects, item, &table->capacity, sizeof(*table->objects));
         table->objects[item] = (struct watched_object){.process = process, .id = id};
@@ -130,6 +134,8 @@ static void mutate_take(struct model *model, const struct model_process *process
 {
     struct watched_object *object = object_get(model, process, event->object);
     bool writes = event->flags & MUTATE_WRITE;
+    if (!object)
+        return;
     watched_locks_add(&object->locks, process->trace, event, writes);
     if (object->locks.shared_ns && writes) {
         use_add(object, event);
@@ -138,6 +144,29 @@ static void mutate_take(struct model *model, const struct model_process *process
     if (writes && (event->flags & MUTATE_RAISED) && (event->flags & MUTATE_OVERLAPPED) && !object->first_error_ns)
         object->first_error_ns = event->header.time_ns + event->duration_ns;
     watched_windows_add(&model->watched.windows, (uint32_t)(object - model->watched.objects), event);
+}
+
+/* Whether a look-up has come to load what it did not find: then it stores it as well. */
+static bool stack_loads(struct model *model, const struct model_process *process, uint32_t stack_id)
+{
+    const struct stack *stack = stack_id ? symbols_stack(model->symbols, process->trace, stack_id, 0) : NULL;
+    for (size_t i = 0; stack && i < stack->count; i++) {
+        const char *dot = strrchr(stack->frames[i].function, '.');
+        if (stack->frames[i].kind == FRAME_PYTHON && dot && strcmp(dot, ".__missing__") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Both change the object, and not merely the order of its entries. A look-up that gives up its thread does more. */
+static bool overlap_writes(struct model *model, const struct model_process *process, const struct event_overlap *event,
+                           bool fibers)
+{
+    if (!method_writes(process, event->method) || !method_writes(process, event->other_method))
+        return false;
+    return fibers || !only_reads(watched_method(process, event->method)) ||
+           !only_reads(watched_method(process, event->other_method)) ||
+           stack_loads(model, process, event->other_stack) || stack_loads(model, process, event->stack);
 }
 
 static struct watched_pair *pair_get(struct watched_object *object, const struct event_overlap *event, bool fibers)
@@ -151,12 +180,9 @@ static struct watched_pair *pair_get(struct watched_object *object, const struct
         return NULL;
     object->pairs = memory_grow(object->pairs, object->pair_count, &object->pair_capacity, sizeof(*object->pairs));
     struct watched_pair *pair = &object->pairs[object->pair_count++];
-    const struct model_process *process = object->process;
     *pair = (struct watched_pair){.method = event->method,
                                   .other = event->other_method,
                                   .fibers = fibers,
-                                  .writes = method_writes(process, event->method) &&
-                                            method_writes(process, event->other_method),
                                   .first_ns = event->header.time_ns,
                                   .example = *event};
     return pair;
@@ -170,11 +196,13 @@ static void overlap_take(struct model *model, const struct model_process *proces
         (fibers && event->fiber == event->other_fiber))
         return;
     struct watched_object *object = object_get(model, process, event->object);
-    struct watched_pair *pair = pair_get(object, event, fibers);
+    struct watched_pair *pair = object ? pair_get(object, event, fibers) : NULL;
     if (!pair)
         return;
     pair->count = event->count > pair->count + 1 ? event->count : pair->count + 1;
     pair->last_ns = event->header.time_ns;
+    if (!pair->writes)
+        pair->writes = overlap_writes(model, process, event, fibers);
     if (event->stack && event->other_stack && !(pair->example.stack && pair->example.other_stack))
         pair->example = *event;
 }
@@ -204,6 +232,8 @@ static const char *drift_text(const struct event_drift *event, event_str_t text,
 static void drift_take(struct model *model, const struct model_process *process, const struct event_drift *event)
 {
     struct watched_object *object = object_get(model, process, event->object);
+    if (!object)
+        return;
     struct watched_drift *drift = &object->drift;
     drift->checks = event->checks > drift->checks ? event->checks : drift->checks;
     if (!drift_differs(event)) {
@@ -268,6 +298,8 @@ static void thread_take(struct model *model, const struct model_thread *thread)
         if (trace_call_category(counter->call) != CALL_OBJECT || counter->endpoint <= OBJECT_OVERFLOW_ID)
             continue;
         struct watched_object *object = object_get(model, thread->process, counter->endpoint);
+        if (!object)
+            continue;
         counter_take(object, counter);
         if (object->user != thread)
             object->threads++;

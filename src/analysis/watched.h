@@ -24,8 +24,9 @@ struct model;
 struct model_process;
 struct model_thread;
 
-#define WATCHED_USES 32  /* examples kept of an object */
-#define WATCHED_PAIRS 32 /* pairs of methods that overlapped */
+#define WATCHED_OBJECTS 100000 /* in all; what comes later is left out */
+#define WATCHED_USES 32        /* examples kept of an object */
+#define WATCHED_PAIRS 32       /* pairs of methods that overlapped */
 
 /* An example of an operation, the first of its kind: method, stack and locks. */
 struct watched_use {

@@ -26,11 +26,11 @@ static uint32_t fiber_hash(uint64_t fiber)
 
 void watched_windows_add(struct watched_windows *windows, uint32_t object, const struct event_mutate *event)
 {
-    if (!event->window || (windows->stride && event->window % windows->stride != 0))
+    if (!event->window)
         return;
     if (windows->count >= KEPT_MAX && windows->stride < UINT32_MAX / 2)
         thin_out(windows);
-    if (windows->count >= 2 * KEPT_MAX)
+    if (windows->count >= 2 * KEPT_MAX || (windows->stride && event->window % windows->stride != 0))
         return;
     windows->list = memory_grow(windows->list, windows->count, &windows->capacity, sizeof(*windows->list));
     windows->list[windows->count++] = (struct watched_operation){

@@ -6,6 +6,7 @@
 #include "capture/put.h"
 #include "capture/python.h"
 #include "capture/python_use.h"
+#include "capture/record.h"
 #include "capture/recorder.h"
 
 #define METHODS 1024u /* a power of two */
@@ -31,12 +32,48 @@ _Static_assert(METHODS == 1u << (64 - 54), "method_place");
 
 /* ---- the bracket ---- */
 
+/* From 3.11 on calls from Python to Python need no C stack, unless they go through here: a method that recurses deep is
+   left alone from then on. 3.12 counts levels besides, and allows 1500 (C_RECURSION_LIMIT, cpython/pystate.h). */
+#define DEEP (UINT64_C(512) << 10) /* bytes of C stack in use */
+#define DEEP_3_12 (UINT64_C(128) << 10)
+
+static bool is_deep(void)
+{
+    const struct thread *t = &thread_self;
+    uintptr_t used = t->stack.high - FRAME_ADDRESS;
+    return unlikely(used > DEEP_3_12) && thread_owns(t, FRAME_ADDRESS) &&
+           (python_api.version == 0x030c || (python_api.version > 0x030a && used > DEEP));
+}
+
+static COLD void function_release(py_object *function, const struct python_method *m)
+{
+    char text[sizeof(m->name) + 100];
+    char *end = put_text(put_text(text, m->name), " was called deep in the stack; it is not watched any more");
+    if (PYTHON(PyFunction_SetVectorcall)) {
+        PYTHON(PyFunction_SetVectorcall)(function, methods.call);
+    } else {
+        *python_word(function, (size_t)methods.vectorcall) = (uintptr_t)methods.call;
+        *python_word(function, 8) = (uintptr_t)PYTHON(PyFunction_Type);
+        PYTHON(Py_DecRef)(methods.subtype);
+    }
+    record_note(RECORD_INFO, text, (size_t)(end - text));
+}
+
+/* The object that the call is an operation on, NULL: none that is watched. */
+static struct python_object *object_of(py_object *function, const struct python_method *m, py_object *const *arguments,
+                                       size_t count)
+{
+    if (unlikely(!(count & ~PYTHON_COUNT_OFFSET) || !m->function || !recorder_on()))
+        return NULL;
+    if (is_deep())
+        function_release(function, m);
+    return python_object_find(arguments[0]);
+}
+
 static py_object *bracket(py_object *function, py_object *const *arguments, size_t count, py_object *names)
 {
     const struct python_method *m = method_place(function);
-    struct python_object *o = NULL;
-    if (likely((count & ~PYTHON_COUNT_OFFSET) && m->function && recorder_on()))
-        o = python_object_find(arguments[0]);
+    struct python_object *o = object_of(function, m, arguments, count);
     uint16_t use = o ? python_use_begin(o, m) : 0;
     if (!use)
         return methods.call(function, arguments, count, names);

@@ -64,7 +64,8 @@ static const struct row {
 };
 
 /* Variables of the command and of the project's own build and tests, not of the recorder: not unknown here. */
-static const char *const command_names[] = {"CPROBE_CONFIG", "CPROBE_LIB", "CPROBE_REQUIRE_BPF", "CPROBE_SKIP_DEPS"};
+static const char *const command_names[] = {"CPROBE_CONFIG", "CPROBE_LIB", "CPROBE_REQUIRE_BPF", "CPROBE_SKIP_DEPS",
+                                            "CPROBE_TEST_PYTHONS"};
 
 struct unit {
     const char *name;

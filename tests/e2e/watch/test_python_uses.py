@@ -144,6 +144,11 @@ class Uses(unittest.TestCase):
     def test_the_end_of_the_interpreter(self):
         self.assertTrue(of(self.use("daemon")[-1], "overlap"))
 
+    def test_deep_recursion(self):
+        trace = self.use("deep")[-1]
+        self.assertEqual([e["text"] for e in trace.notes()], ["Tree.put was called deep in the stack; it is not watched any more"])
+        self.assertEqual(sum(c["count"] for t in trace.threads for c in t.counters if c["call"] == "object"), 1)
+
     def test_many_objects(self):
         trace = self.use("short-lived")[-1]
         self.assertLess(len(of(trace, "object")), 1024, "room is kept for those that threads share")

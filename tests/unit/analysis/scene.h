@@ -101,6 +101,7 @@ enum {
     PC_CELERY_BACKEND = 0x2000c00, /* stores the task's result */
     PC_SQLALCHEMY = 0x2000d00,
     PC_TASK = 0x2000e00,
+    PC_MISSING = 0x2000f00, /* a cache loads what it lacks */
 };
 
 static const struct {
@@ -166,6 +167,7 @@ static const struct {
      {FRAME_PYTHON, "Pool.connect", "sqlalchemy.pool.base", "/usr/lib/python3/dist-packages/sqlalchemy/pool/base.py",
       325, false, false}},
     {PC_TASK, {FRAME_PYTHON, "charge", "shop.tasks", "/srv/shop/tasks.py", 12, false, false}},
+    {PC_MISSING, {FRAME_PYTHON, "Loading.__missing__", "shop.cache", "/srv/shop/cache.py", 9, false, false}},
     {PC_REQUESTS,
      {FRAME_PYTHON, "Session.send", "requests.sessions", "/usr/lib/python3/dist-packages/requests/sessions.py", 701,
       false, false}},

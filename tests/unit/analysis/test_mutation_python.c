@@ -59,6 +59,7 @@ static void several_threads_without_a_lock(void **state)
     assert_int_equal(f->severity, SEVERITY_ERROR);
     assert_string_equal(f->title, "cachetools.TTLCache of views.py:61 is changed by 5 threads with no lock in common");
     assert_int_equal(f->count, 100);
+    assert_string_equal(f->operation, "TTLCache.__setitem__");
     assert_string_equal(scene_evidence(f, "confidence")->string, "hazard");
     assert_string_equal(scene_evidence(f, "locks")->string, "no lock");
     assert_int_equal(scene_evidence(f, "threads")->u64, 5);
@@ -146,10 +147,26 @@ static void look_ups_that_reorder_are_a_warning(void **state)
     objects_mutate(s.b, PID, T0, US, CACHE, SET, s.born, MUTATE_WRITE);
     for (unsigned i = 0; i < 50; i++)
         objects_mutate(s.b, PID + 1 + i % THREADS, T0 + SEC + i * MS, US, CACHE, GET + 1, s.get, MUTATE_WRITE);
+    objects_overlap(s.b, T0 + SEC + 7 * MS, CACHE, PID + 1, GET + 1, PID + 2, GET + 1);
     struct scene scene = run(&s);
     const struct finding *f = scene_finding(&scene, RULE);
     assert_int_equal(f->severity, SEVERITY_WARNING);
     assert_non_null(strstr(f->title, "reordered by look-ups of 6 threads"));
+    scene_end(&scene);
+}
+
+/* … but not where one of them is loading what it did not find. */
+static void look_ups_that_load_are_changes(void **state)
+{
+    (void)state;
+    struct built s = build();
+    objects_method(s.b, GET + 1, "Loading.__getitem__", METHOD_MUTATES);
+    objects_overlap(s.b, T0 + SEC, CACHE, PID + 1, GET + 1, PID + 2, GET + 1)->other_stack =
+        scene_stack(s.b, PC_MISSING, PC_VIEW_GET);
+    struct scene scene = run(&s);
+    const struct finding *f = scene_finding(&scene, RULE);
+    assert_int_equal(f->severity, SEVERITY_ERROR);
+    assert_string_equal(scene_evidence(f, "confidence")->string, "confirmed");
     scene_end(&scene);
 }
 
@@ -311,6 +328,7 @@ int main(void)
         cmocka_unit_test(readers_are_innocent),
         cmocka_unit_test(two_at_once_are_confirmed),
         cmocka_unit_test(look_ups_that_reorder_are_a_warning),
+        cmocka_unit_test(look_ups_that_load_are_changes),
         cmocka_unit_test(overlaps_under_one_lock_are_innocent),
         cmocka_unit_test(two_greenlets_of_one_thread),
         cmocka_unit_test(greenlets_in_turns_are_innocent),

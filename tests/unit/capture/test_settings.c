@@ -130,6 +130,8 @@ static void words(void **state)
     accept("CPROBE_KEYS=off", keys, SETTINGS_KEYS_OFF);
     accept("CPROBE_CONNECTIONS=65000", connections, 65000);
     refuse("CPROBE_WIRE=maybe", wire, 1);
+    accept("CPROBE_WATCH_PY=shop:Basket.add,take x:Y", watch_py[5], 'B');
+    refuse("CPROBE_WATCH_PY=Basket", watch_py[0], '\0');
     refuse("CPROBE_KEYS=", keys, SETTINGS_KEYS_FULL);
     refuse("CPROBE_CONNECTIONS=0", connections, 4096);
     refuse("CPROBE_CONNECTIONS=65001", connections, 4096);
