@@ -28,12 +28,9 @@ struct in_flight {
     uint16_t confirmations; /* still to come */
 };
 
+/* What most messages need stands together. */
 struct redis_state {
-    struct resp_request request;
-    struct resp_reply reply;
     struct wire_queue queue;
-    struct in_flight in_flight[WIRE_PENDING];
-    struct resync resync[2];
     uint8_t last[2]; /* byte of the side's chunk before */
     bool answered;   /* a response was paired with its request: this is Redis */
     bool opaque;     /* a replica's stream */
@@ -41,6 +38,10 @@ struct redis_state {
     bool subscribed; /* arrays may be messages */
     bool monitor;
     uint8_t replies; /* enum redis_replies */
+    struct resp_request request;
+    struct in_flight in_flight[WIRE_PENDING];
+    struct resync resync[2];
+    struct resp_reply reply;
 };
 _Static_assert(sizeof(struct redis_state) <= WIRE_STATE_SIZE, "state of a conversation");
 
@@ -229,7 +230,8 @@ static void first_report(struct redis_state *s, const struct wire_sink *sink)
 }
 
 /* Commands that can be read at once, as far as they go. */
-static void requests_quick(struct redis_state *s, const uint8_t **at, const uint8_t *end, const struct wire_sink *sink)
+static HOT void requests_quick(struct redis_state *s, const uint8_t **at, const uint8_t *end,
+                               const struct wire_sink *sink)
 {
     struct resync *l = &s->resync[WIRE_CLIENT];
     struct resp_quick_request q;
@@ -262,7 +264,8 @@ static void requests_quick(struct redis_state *s, const uint8_t **at, const uint
 }
 
 /* Likewise replies to what was asked. */
-static void replies_quick(struct redis_state *s, const uint8_t **at, const uint8_t *end, const struct wire_sink *sink)
+static HOT void replies_quick(struct redis_state *s, const uint8_t **at, const uint8_t *end,
+                              const struct wire_sink *sink)
 {
     struct resync *l = &s->resync[WIRE_SERVER];
     struct resp_quick_reply q;
