@@ -28,6 +28,7 @@ struct waiter {
     long count, wait_ns;
     long tid, waker_tid;
     uint64_t wall_ns;
+    uint32_t begun; /* waits: one that is late, on a busy machine, must still find that it has to wait */
 };
 
 static struct waiter sleeper = {.name = "sleeper", .call = "clock_nanosleep", .count = 37, .wait_ns = 11 * MS};
@@ -47,6 +48,14 @@ static void pause_for(long ns)
 {
     struct timespec time = {0, ns};
     syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &time, NULL);
+}
+
+/* What the thread that ends its waits does in front of each. */
+static void pause_before(const struct waiter *w, long number)
+{
+    while (__atomic_load_n(&w->begun, __ATOMIC_SEQ_CST) <= (uint32_t)number)
+        pause_for(MS / 2);
+    pause_for(w->wait_ns);
 }
 
 static void waiter_begin(struct waiter *w)
@@ -71,6 +80,7 @@ static void *read_run(void *arg)
     char byte;
     waiter_begin(&reader);
     for (long i = 0; i < reader.count; i++) {
+        __atomic_add_fetch(&reader.begun, 1, __ATOMIC_SEQ_CST);
         uint64_t begin = now_ns();
         if (syscall(SYS_read, channel[0], &byte, 1) != 1)
             break;
@@ -83,7 +93,7 @@ static void *write_run(void *arg)
 {
     reader.waker_tid = syscall(SYS_gettid);
     for (long i = 0; i < reader.count; i++) {
-        pause_for(reader.wait_ns);
+        pause_before(&reader, i);
         if (syscall(SYS_write, channel[1], "x", 1) != 1)
             break;
     }
@@ -94,6 +104,7 @@ static void *lock_run(void *arg)
 {
     waiter_begin(&locker);
     for (uint32_t i = 0; i < (uint32_t)locker.count; i++) {
+        __atomic_add_fetch(&locker.begun, 1, __ATOMIC_SEQ_CST);
         uint64_t begin = now_ns();
         syscall(SYS_futex, &turns, FUTEX_WAIT_PRIVATE, i, NULL, NULL, 0);
         locker.wall_ns += now_ns() - begin;
@@ -105,7 +116,7 @@ static void *hold_run(void *arg)
 {
     locker.waker_tid = syscall(SYS_gettid);
     for (long i = 0; i < locker.count; i++) {
-        pause_for(locker.wait_ns);
+        pause_before(&locker, i);
         __atomic_add_fetch(&turns, 1, __ATOMIC_SEQ_CST);
         syscall(SYS_futex, &turns, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
     }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Threads of an unprepared interpreter that wait in time.sleep, a lock and os.read until they are stopped, or TURNS times.
+"""Threads of an unprepared interpreter that wait in time.sleep, a lock and os.read until they are stopped, or TURNS times; and IDLE
+threads that wait for ever.
 
 Expected: every stack unwinds to the thread's start.
 """
@@ -34,6 +35,8 @@ def read():
 
 for run in (hold, take, read):
     threading.Thread(target=run, daemon=True).start()
+for _ in range(int(os.environ.get("IDLE", "0"))):
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
 print("ready", flush=True)
 for turn in itertools.count(1):
     time.sleep(0.01)
