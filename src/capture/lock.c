@@ -28,6 +28,7 @@ struct queue {
     uint32_t owner_stack; /* 0: not known. Stored after `owner` */
 } __attribute__((aligned(64))); /* what goes from one to the other is one cache line, and nobody else's */
 static struct queue queues[QUEUES];
+static uint32_t queues_used; /* any: a child after fork need not touch what was never used */
 
 static struct queue *queue_of(uintptr_t lock)
 {
@@ -38,6 +39,8 @@ static bool queue_join(uintptr_t lock, uint64_t now)
 {
     struct queue *q = queue_of(lock);
     uint64_t word = load_relaxed(&q->word);
+    if (unlikely(!load_relaxed(&queues_used)))
+        store_relaxed(&queues_used, 1);
     do {
         if (word && (word >> 16 != lock || (word & QUEUE_WAITERS) == QUEUE_WAITERS))
             return false;
@@ -387,7 +390,9 @@ void lock_thread_ended(void)
 void lock_forked(void)
 {
     forked = true;
-    memset(queues, 0, sizeof(queues));
+    if (load_relaxed(&queues_used))
+        memset(queues, 0, sizeof(queues));
+    queues_used = 0;
     lock_orders_forked();
     wakeup_forked();
     memset(misuses, 0, sizeof(misuses));

@@ -15,6 +15,7 @@
 #define WANTED_NS 1000000u          /* and between two of its waits */
 
 struct wakeup_signal wakeup_signals[WAKEUP_SIGNALS];
+static uint32_t used; /* any: something was entered. A child after fork need not touch what was never used */
 
 /* The same place signals again and again: its stack is taken once, for as long as nobody waits. */
 void wakeup_unattended(const void *condition, uintptr_t pc)
@@ -36,6 +37,7 @@ void wakeup_unattended(const void *condition, uintptr_t pc)
         store_relaxed(&s->condition, 0);
         *s = (struct wakeup_signal){
             .pc = pc, .last_ns = now, .stack = soon ? 0 : stack_capture(t), .tid = t->tid, .count = count + 1};
+        store_relaxed(&used, 1);
         t->signalled_ns = soon ? t->signalled_ns : now;
         store_release(&s->condition, (uintptr_t)condition);
         thread_leave(t);
@@ -80,5 +82,7 @@ void wakeup_awaited(const struct wakeup_signal *signal, uint32_t id, uint64_t be
 
 void wakeup_forked(void)
 {
-    memset(wakeup_signals, 0, sizeof(wakeup_signals));
+    if (load_relaxed(&used))
+        memset(wakeup_signals, 0, sizeof(wakeup_signals));
+    used = 0;
 }
