@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The recorder may use SIGURG (oncpu.h); from the moment that the program wants it, it does not. SIGTRAP it shares with the
- * program (sigtrap.h). The program never sees the recorder's handlers. */
+/* The recorder may use SIGURG (oncpu.h); from the moment that the program wants it, it does not. SIGTRAP it shares with
+ * the program (sigtrap.h). The program never sees the recorder's handlers. */
 #include "capture/hook.h"
 
 #include "capture/oncpu.h"

@@ -236,7 +236,7 @@ enum misuse {
 enum conflict_access { CONFLICT_READS = 1, CONFLICT_WRITES = 2, CONFLICT_MODIFIES = 3 };
 
 /* event_conflict.flags */
-#define CONFLICT_LOST 0x0001    /* the second one's value was overwritten with what the first had made of an older one */
+#define CONFLICT_LOST 0x0001 /* the second one's value was overwritten with what the first had made of an older one */
 #define CONFLICT_CHANGED 0x0002 /* both wrote, different values */
 #define CONFLICT_READ 0x0004    /* one of the two only read */
 
