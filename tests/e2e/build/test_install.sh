@@ -11,3 +11,7 @@ cd "$TEST_TMP"
 ls "$TEST_TMP"/data/*.trace
 LD_PRELOAD=$root/usr/lib/cprobe/libcprobe.so CPROBE_DIR=$TEST_TMP/plain /bin/true
 "$root/usr/bin/cprobe" report "$TEST_TMP/data" "$TEST_TMP/plain"
+# The header is found where programs look for it, and does without the recorder.
+printf '#include <cprobe.h>\nint main(void) { int x; return cprobe_watch(&x, sizeof(x), "x") + 1; }\n' >user.c
+gcc -I"$root/usr/include" -o user user.c
+./user

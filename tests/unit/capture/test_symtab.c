@@ -13,10 +13,10 @@
 
 #include "capture/symtab.h"
 
-static int written[4] = {1, 2, 3, 4};
-static const int only_read[4] = {1, 2, 3, 4};
+static int test_written[4] = {1, 2, 3, 4};
+static const int test_only_read[4] = {1, 2, 3, 4};
 static __thread int of_each_thread = 1;
-static const int *const relocated[] = {only_read, written}; /* in .data.rel.ro */
+static const int *const test_relocated[] = {test_only_read, test_written}; /* in .data.rel.ro */
 
 static const struct wanted {
     const char *name;
@@ -24,14 +24,14 @@ static const struct wanted {
     uint64_t size;
     bool function, writable;
 } wanted[] = {
-    {"written", written, sizeof(written), false, true},
-    {"only_read", only_read, sizeof(only_read), false, false},
-    {"relocated", relocated, sizeof(relocated), false, false},
+    {"test_written", test_written, sizeof(test_written), false, true},
+    {"test_only_read", test_only_read, sizeof(test_only_read), false, false},
+    {"test_relocated", test_relocated, sizeof(test_relocated), false, false},
 };
 
 static unsigned found, functions, others;
 
-static void take(const struct symtab_symbol *s, void *context)
+static void test_take(const struct symtab_symbol *s, void *context)
 {
     functions += s->function;
     others += s->name[0] != '\0';
@@ -44,17 +44,17 @@ static void take(const struct symtab_symbol *s, void *context)
         assert_true(s->start == (uintptr_t)wanted[i].start && s->size == wanted[i].size);
         assert_true(s->function == wanted[i].function && s->writable == wanted[i].writable);
     }
-    if (strcmp(s->name, "take") == 0) {
+    if (strcmp(s->name, "test_take") == 0) {
         found |= 8;
-        assert_true(s->function && s->start == (uintptr_t)take);
+        assert_true(s->function && s->start == (uintptr_t)test_take);
     }
 }
 
 static void this_program(void **state)
 {
     (void)state;
-    assert_int_equal(of_each_thread + written[0] + *relocated[written[1] - 1], 3);
-    int count = symtab_read(_r_debug.r_map, take, &found);
+    assert_int_equal(of_each_thread + test_written[0] + *test_relocated[test_written[1] - 1], 3);
+    int count = symtab_read(_r_debug.r_map, test_take, &found);
     assert_true(count > 10);
     assert_int_equal(found, 15);
     assert_true(functions > 5);
@@ -82,9 +82,9 @@ static void another_file_is_refused(void **state)
     struct link_map map = *_r_debug.r_map;
     char other[] = "/bin/true", none[] = "/nonexistent";
     map.l_name = other;
-    assert_true(symtab_read(&map, take, &found) < 0);
+    assert_true(symtab_read(&map, test_take, &found) < 0);
     map.l_name = none;
-    assert_true(symtab_read(&map, take, &found) < 0);
+    assert_true(symtab_read(&map, test_take, &found) < 0);
 }
 
 int main(void)
