@@ -101,7 +101,7 @@ static int enter(uint32_t tid)
 /* Calls `visit` for each thread but this one. Returns how many there are. */
 static uint32_t each_task(void (*visit)(uint32_t tid, uint32_t index, uint32_t of), uint32_t of)
 {
-    char buffer[4096] __attribute__((aligned(8)));
+    static char buffer[4096] __attribute__((aligned(8)));
     uint32_t own = (uint32_t)sys_gettid(), n = 0;
     int fd = sys_open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (fd < 0)
