@@ -12,8 +12,10 @@
 #include "capture/put.h"
 #include "capture/trap.h"
 
-#define ROUNDS 16   /* after so many it is asked also without a signal seen: one may have been blocked */
-#define RECHECKS 16 /* threads whose signal mask is looked at again in each scan */
+#define ROUNDS 16       /* after so many it is asked also without a signal seen: one may have been blocked */
+#define ENTERED_MOST 16 /* new threads in one scan: opening is what costs most */
+#define REDRAWN 16      /* scans after which others are drawn, where there are too many threads */
+#define RECHECKS 16     /* threads whose signal mask is looked at again in each scan */
 
 struct armed {
     uint32_t tid;
@@ -23,6 +25,7 @@ struct armed {
 
 static struct armed threads[ARMORY_EVENTS];
 static uint32_t count, words_each, tasks, scans;
+static uint32_t entered; /* in this scan */
 
 /* getdents64(2) */
 struct entry {
@@ -98,7 +101,7 @@ static int enter(uint32_t tid)
 /* Calls `visit` for each thread but this one. Returns how many there are. */
 static uint32_t each_task(void (*visit)(uint32_t tid, uint32_t index, uint32_t of), uint32_t of)
 {
-    char buffer[4096] __attribute__((aligned(8)));
+    static char buffer[4096] __attribute__((aligned(8)));
     uint32_t own = (uint32_t)sys_gettid(), n = 0;
     int fd = sys_open("/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (fd < 0)
@@ -132,8 +135,9 @@ static void visit_task(uint32_t tid, uint32_t index, uint32_t of)
         t->scan = scans;
         return;
     }
-    if (count == ARMORY_EVENTS || blocks_trap(tid))
+    if (count == ARMORY_EVENTS || entered >= ENTERED_MOST || blocks_trap(tid))
         return;
+    entered++;
     int error = enter(tid);
     if (error && error != -ESRCH)
         failure = error;
@@ -157,7 +161,9 @@ int armory_scan(uint32_t random)
         armory_close();
     words_each = each;
     scans++;
-    salt = random;
+    if (scans % REDRAWN == 1)
+        salt = random;
+    entered = 0;
     failure = 0;
     each_task(visit_task, (tasks + ARMORY_EVENTS - 1) / ARMORY_EVENTS);
     for (uint32_t i = count; i > 0; i--)
@@ -170,6 +176,11 @@ int armory_scan(uint32_t random)
 uint32_t armory_threads(void)
 {
     return count;
+}
+
+bool armory_incomplete(void)
+{
+    return entered >= ENTERED_MOST;
 }
 
 uint32_t armory_words(void)

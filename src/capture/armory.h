@@ -4,11 +4,12 @@
  * that blocks SIGTRAP is left alone: the signal would wait, and might be what its sigwait() returns.
  *
  * At most ARMORY_EVENTS breakpoints are open at once; where there are more threads than that, a part of them drawn
- * anew at every scan. Used by the watcher only, in whose table of descriptors they are.
+ * anew now and then. Used by the watcher only, in whose table of descriptors they are.
  */
 #ifndef CPROBE_CAPTURE_ARMORY_H
 #define CPROBE_CAPTURE_ARMORY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define ARMORY_EVENTS 256u
@@ -16,6 +17,9 @@
 /* Looks which threads there are. random: any bits. 0, or negative errno of the first breakpoint that could not be
    opened where none could. */
 int armory_scan(uint32_t random);
+
+/* The latest scan left new threads to the next one: only some are taken at a time. */
+bool armory_incomplete(void);
 
 /* Threads with breakpoints, and how many each has (0 … TRAP_WORDS). */
 uint32_t armory_threads(void);

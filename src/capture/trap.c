@@ -20,6 +20,7 @@
 #define FUNCTION_MAX (256u << 10)   /* bytes that are decoded to find one instruction, once */
 #define CACHE 512u                  /* lengths of instructions that ended where a trap was */
 #define LINK_REACH 128              /* bytes of a new node in which the old one is looked for */
+#define SPARES 4u                   /* stacks taken at once of threads that have no memory for it */
 #define QUIET_NS 50000000
 
 struct trap_word trap_words[TRAP_WORDS];
@@ -27,6 +28,8 @@ int64_t trap_budget_ns;
 struct trap_totals trap_totals;
 uint64_t trap_test_word;
 static uint32_t tests_seen;
+static struct scratch spares[SPARES]; /* only the pages in use are resident */
+static uint32_t spares_taken[SPARES]; /* any */
 
 /* Reads memory that another thread may be giving back to the kernel. By the thread's own id: the first thread, whose id
    is the process's, may have ended. */
@@ -260,11 +263,33 @@ static bool links(const struct trap_access *a, const struct trap_access *before)
 
 /* ---- the handler ---- */
 
+/* A thread that has not waited yet has no slot, and nobody would give its scratch memory back when it ends. */
+static bool scratch_borrow(struct thread *t)
+{
+    for (uint32_t i = 0; i < SPARES; i++)
+        if (!exchange_acq_rel(&spares_taken[i], 1)) {
+            t->scratch = &spares[i];
+            return true;
+        }
+    return false;
+}
+
+static void scratch_return(struct thread *t)
+{
+    store_release(&spares_taken[t->scratch - spares], 0);
+    t->scratch = NULL;
+}
+
 static void take_stack(struct thread *t, struct trap_access *a, const greg_t *r)
 {
     struct unwind_registers at = {a->begin, (uintptr_t)r[REG_RSP], (uintptr_t)r[REG_RBP]};
-    a->stack = stack_capture_interrupted(t, &at);
+    bool borrows = !t->scratch && !t->slot;
     a->lockset = locks_set(0);
+    if (borrows && !scratch_borrow(t))
+        return;
+    a->stack = stack_capture_interrupted(t, &at);
+    if (borrows)
+        scratch_return(t);
 }
 
 static void note(struct trap_word *w, struct thread *t, const greg_t *r)

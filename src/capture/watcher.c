@@ -47,7 +47,7 @@ static struct {
     uint64_t random;
     uint64_t filled_ns; /* when the accounts were filled last */
     uint64_t scanned_ns, checked_ns;
-    int64_t arming_ns; /* the account of arming; the other is trap_budget_ns */
+    int64_t arming_ns; /* the account of arming, CPU time; the other is trap_budget_ns */
     bool traced;
     uint64_t told_ns; /* when the totals were written last */
     uint64_t windows, words, arming_total_ns;
@@ -150,12 +150,13 @@ static bool alone(void)
 static bool scan(uint64_t now)
 {
     uint32_t news = load_relaxed(&watcher.news);
-    if (now - watcher.scanned_ns < (news == watcher.seen ? SCAN_NS : SCAN_MIN_NS))
+    if (now - watcher.scanned_ns < (news == watcher.seen && !armory_incomplete() ? SCAN_NS : SCAN_MIN_NS))
         return true;
     watcher.seen = news;
     watcher.scanned_ns = now;
+    uint64_t begin = clock_thread_cpu();
     int error = armory_scan((uint32_t)draw());
-    arming_pay(clock_now() - now);
+    arming_pay(clock_thread_cpu() - begin);
     return error == 0 && !alone();
 }
 
@@ -163,14 +164,14 @@ static bool scan(uint64_t now)
 
 static void window(uint32_t words)
 {
-    uint64_t begin = clock_now();
+    uint64_t begin = clock_thread_cpu();
     armory_arm(words, HITS);
-    uint64_t armed = clock_now(), cost = armed - begin;
+    uint64_t cost = clock_thread_cpu() - begin;
     uint64_t length = cost * 1000 / SHARE_PER_MILLE / 2;
     rest(length < WINDOW_MIN_NS ? WINDOW_MIN_NS : length > WINDOW_MAX_NS ? WINDOW_MAX_NS : length);
-    uint64_t end = clock_now();
+    uint64_t end = clock_thread_cpu();
     armory_disarm(words);
-    arming_pay(cost + (clock_now() - end));
+    arming_pay(cost + (clock_thread_cpu() - end));
     watcher.windows++;
     watcher.words += words;
     for (uint32_t k = 0; k < words; k++)

@@ -42,10 +42,10 @@ const char *breakpoints_missing(void)
 {
     int fd = open_on_word();
     if (fd < 0 && (errno == EACCES || errno == EPERM))
-        return "not permitted: races are found by the life of blocks only. CAP_PERFMON, root, or "
+        return "not permitted: races are not looked for. CAP_PERFMON, root, or "
                "kernel.perf_event_paranoid below 3 is needed, and a seccomp profile that lets perf_event_open through";
     if (fd < 0)
-        return "this kernel has none that signal (Linux 5.13 is needed): races are found by the life of blocks only";
+        return "this kernel has none that signal (Linux 5.13 is needed): races are not looked for";
     struct sigaction action = {.sa_handler = on_trap}, old;
     sigaction(SIGTRAP, &action, &old);
     fired = 0;
@@ -53,7 +53,5 @@ const char *breakpoints_missing(void)
         word = 1;
     sigaction(SIGTRAP, &old, NULL);
     close(fd);
-    return fired
-               ? NULL
-               : "they can be set, but never fire (some virtual machines): races are found by the life of blocks only";
+    return fired ? NULL : "they can be set, but never fire (some virtual machines): races are not looked for";
 }
