@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What is recorded of the operations on watched objects: overlaps, locks, exact counts, accounts, in threads, forks and greenlets."""
 
+import codecs
 import json
 import os
+import struct
 import unittest
 
 from lib.process import PROGRAMS, PYTHON
@@ -14,6 +16,12 @@ INTERPRETERS = [PYTHON, *os.environ.get("CPROBE_TEST_PYTHONS", "").split()]
 CREATED = "make_cache"
 WINDOW, RAISED, OVERLAPPED, WRITE = 1, 2, 4, 8
 OTHER_AT_END = 1
+
+
+def numbers(text):
+    """uint32_t numbers in a string of a dump."""
+    data = codecs.escape_decode(text.encode())[0]
+    return set(struct.unpack(f"<{len(data) // 4}I", data))
 
 
 def of(trace, kind):
@@ -40,13 +48,13 @@ class Uses(unittest.TestCase):
         return done.traces(stacks=True)
 
     def assert_locked(self, trace):
-        """No overlap, and one lock that all operations had in common."""
+        """No overlap, and a lock that all operations had in common. What a thread alone holds all its life may stand beside it."""
         self.assertEqual(of(trace, "overlap"), [])
         locks = {e["id"]: e["locks"] for e in of(trace, "lockset")}
         held = [locks.get(e["locks"]) for e in of(trace, "mutate")]
         self.assertTrue(held)
-        self.assertEqual(len(set(held)), 1, held[:9])
-        self.assertTrue(held[0])
+        self.assertTrue(all(held), held[:9])
+        self.assertTrue(set.intersection(*map(numbers, held)), held[:9])
         self.assertFalse([e for e in of(trace, "mutate") if e["flags"] & OVERLAPPED])
 
     def test_shared_without_a_lock(self):
