@@ -378,7 +378,7 @@ void trap_word_arm(struct trap_word *w, const struct watch_range *range, uintptr
     w->reads = reads;
     w->range = *range;
     w->hold_ns = hold_ns;
-    w->gone = w->holder = w->holds = w->inside = w->count = 0;
+    w->gone = w->holder = w->holds = w->count = 0; /* not inside: a late handler may be about to leave */
     store_release(&w->epoch, w->epoch + 1);
 }
 
