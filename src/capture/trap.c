@@ -378,7 +378,7 @@ void trap_word_arm(struct trap_word *w, const struct watch_range *range, uintptr
     w->reads = reads;
     w->range = *range;
     w->hold_ns = hold_ns;
-    w->gone = w->holder = w->holds = w->inside = w->count = 0;
+    w->gone = w->holder = w->holds = w->count = 0; /* not `inside`: late handlers come and go at any time */
     store_release(&w->epoch, w->epoch + 1);
 }
 
@@ -387,10 +387,12 @@ bool trap_word_quiet(struct trap_word *w)
     uint64_t begin = clock_now();
     store_release(&w->epoch, w->epoch + 1);
     ring(w);
-    while (load_acquire(&w->inside)) {
+    for (int32_t inside; (inside = load_acquire(&w->inside)) > 0;) {
         struct timespec moment = {0, 50000};
-        if (clock_now() - begin > QUIET_NS)
+        if (clock_now() - begin > QUIET_NS) { /* a thread that ended in the handler would be waited for for ever */
+            __atomic_fetch_sub(&w->inside, inside, __ATOMIC_RELAXED);
             return false;
+        }
         SYS_CALL(SYS_nanosleep, &moment, NULL, 0, 0, 0, 0);
     }
     return true;
