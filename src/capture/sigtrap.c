@@ -10,6 +10,10 @@
 
 #define TRAP_PERF_CODE 6 /* TRAP_PERF, asm-generic/siginfo.h; newer than glibc's header */
 
+#define HWBKPT_CODE 4 /* TRAP_HWBKPT */
+#define BRKPT_CODE 1  /* TRAP_BRKPT */
+#define INT1 0xf1
+
 /* struct siginfo, _sigfault._perf: glibc 2.36 does not name it. */
 struct perf_info {
     int signo, error, code, pad;
@@ -68,13 +72,26 @@ static void pass(int signal, siginfo_t *info, ucontext_t *context)
         call(&action, signal, info, context);
 }
 
+/*
+ * A breakpoint fired at the moment in which it was switched off: the kernel finds no event for it and sends what a
+ * debugger would get (exc_debug_user() in arch/x86/kernel/traps.c): TRAP_HWBKPT, which nobody but debuggers asks for,
+ * or, with no reason left in DR6, what int1 gives. int3 has another code. Or there was no memory to say why it was
+ * sent.
+ */
+static bool stray(const siginfo_t *info, const ucontext_t *context)
+{
+    const uint8_t *next = (const uint8_t *)context->uc_mcontext.gregs[REG_RIP];
+    return info->si_code == HWBKPT_CODE || (info->si_code == BRKPT_CODE && next[-1] != INT1) ||
+           (info->si_code == SI_USER && info->si_pid == 0 && info->si_uid == 0);
+}
+
 static void handler(int signal, siginfo_t *info, void *context)
 {
     struct perf_info perf;
     memcpy(&perf, info, sizeof(perf));
     if (info->si_code == TRAP_PERF_CODE)
         receiver(perf.data, perf.flags, context);
-    else
+    else if (!stray(info, context))
         pass(signal, info, context);
 }
 

@@ -62,7 +62,7 @@ struct trap_word {
     struct watch_range range;
     uint64_t hold_ns;
     uint32_t gone;   /* the memory was freed meanwhile */
-    uint32_t inside; /* handlers under way */
+    uint32_t inside; /* handlers under way: never reset, as late ones come and go at any time */
     uint32_t holder; /* thread being held; 0: none */
     uint32_t bell;   /* futex: changes when the holder is to go on */
     uint32_t holds;

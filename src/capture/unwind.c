@@ -80,7 +80,7 @@ static void copy_foreign(struct walk *w, char *scratch, uintptr_t sp)
         a += size;
         left -= size;
     }
-    long got = SYS_CALL(SYS_process_vm_readv, sys_getpid(), &local, 1, remote, n, 0);
+    long got = SYS_CALL(SYS_process_vm_readv, sys_gettid(), &local, 1, remote, n, 0);
     if (got <= 0)
         return;
     w->copy = scratch;

@@ -155,7 +155,7 @@ static void leaves_nothing_behind(void **state)
         disarm_words();
     }
     assert_in_range(entries("/proc/self/fd"), descriptors, descriptors + 2 * TRAP_WORDS);
-    assert_true(resident_kib() <= resident + 1024);
+    assert_true(resident_kib() <= resident + 2048);
     armory_close();
     stop = 1;
     for (int i = 0; i < 2; i++)
