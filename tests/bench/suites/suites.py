@@ -56,8 +56,10 @@ def fetch(directory):
     """Debian's source packages, by an apt of our own that knows nothing else."""
     for name in "lists/partial", "cache/archives/partial", "etc":
         (directory / "apt" / name).mkdir(parents=True, exist_ok=True)
+    sites = subprocess.check_output(["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"], text=True).split()
+    site = next(s for s in sites if "security" not in s)  # where this machine has its packages from
     (directory / "apt/etc/src.list").write_text("deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] "
-                                                "http://deb.debian.org/debian bookworm main\n")
+                                                f"{site} bookworm main\n")
     options = {"Dir::State::lists": "lists", "Dir::Cache": "cache", "Dir::Etc::sourceparts": "etc"}
     apt = ["apt-get", "-q", "-o", "Dir::Etc::sourcelist=/dev/null", "-o", "APT::Sandbox::User=root"]
     for key, value in options.items():
