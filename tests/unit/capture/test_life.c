@@ -25,6 +25,7 @@ static enum deed deed;
 static int step; /* 1: allocated, and what is to be done was done; 2: the block was freed */
 static char locks[2];
 static struct watch_range block;
+static uint32_t first; /* the first thread */
 
 static void step_wait(int until)
 {
@@ -34,7 +35,7 @@ static void step_wait(int until)
 
 static void *first_thread(void *unused)
 {
-    heap_self.tid = (uint32_t)sys_gettid();
+    first = heap_self.tid = (uint32_t)sys_gettid();
     if (deed == HELD)
         lockset_push(&locks[0], 0x1000, LOCK_KIND_MUTEX, 0);
     life_begins(WORD);
@@ -66,8 +67,11 @@ static int conflicts(enum deed what, int times)
     step = 0;
     assert_int_equal(pthread_create(&thread, NULL, first_thread, NULL), 0);
     step_wait(1);
-    if (what == ENDED)
+    if (what == ENDED) {
         pthread_join(thread, NULL);
+        while (SYS_CALL(SYS_tgkill, sys_getpid(), first, 0, 0, 0, 0) == 0) /* joined is a moment before gone */
+            sched_yield();
+    }
     for (int i = 0; i < times; i++)
         life_ends(WORD, &block, LIFECYCLE_FREED, 0);
     step = 2;
