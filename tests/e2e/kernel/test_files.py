@@ -73,7 +73,8 @@ class Container(Files):
             self.assertFalse((root / "app").exists(), "the container is one")
         self.assert_named(attached)
         modules = {module["path"] for module in attached.events("module")}
-        self.assertIn('"/app/server"', modules)
+        # Where the tests run in a chroot themselves the path begins with that of it: maps name the namespace's root.
+        self.assertTrue([path for path in modules if path.endswith('/app/server"')], modules)
 
 
 class Here(Files):

@@ -46,8 +46,9 @@ class Node(unittest.TestCase):
     def assert_named(self, lines):
         waits = [line for line in lines if "waitHere" in line]
         self.assertTrue(waits, lines)
+        kind, place = r"(JS|LazyCompile|Function):\S*", r" /\S+/jit_waits.js:\d+(:\d+)?;"  # Node 18 knows no columns
         for line in waits:
-            self.assertRegex(line, r"JS:\S*serve /\S+/jit_waits.js:\d+:\d+;JS:\S*waitHere /\S+/jit_waits.js:\d+:\d+;")
+            self.assertRegex(line, f"{kind}serve{place}{kind}waitHere{place}")
 
     def node(self, **environment):
         options = ["--perf-basic-prof", "--interpreted-frames-native-stack"]
