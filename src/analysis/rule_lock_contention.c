@@ -36,20 +36,36 @@ static bool class_is_gil(const struct lock_class *class)
     return class->rows[0]->kind == LOCK_KIND_GIL;
 }
 
+/* What a lock cost, and the thread that lost the largest part of its time. */
+struct loss {
+    double total_ns, share;
+    struct problem_part worst;
+};
+
+static struct loss problem_loss(const struct problem *problem)
+{
+    struct loss loss = {0};
+    struct problem_part part;
+    for (size_t i = 0; problem_parts_next(problem, &i, &part);) {
+        double share = part.counted_ns / (double)thread_life_ns(part.thread);
+        loss.total_ns += part.counted_ns;
+        if (loss.worst.thread && share <= loss.share)
+            continue;
+        loss.share = share < 1 ? share : 1;
+        loss.worst = part;
+    }
+    return loss;
+}
+
 static bool problem_is_too_much(const struct problem *problem, const struct lock_class *class,
                                 const struct analysis_options *options)
 {
     bool gil = class_is_gil(class);
-    double limit = gil ? options->lock_gil_share : options->lock_share, total = 0, share = 0;
-    struct problem_part part;
-    for (size_t i = 0; problem_parts_next(problem, &i, &part);) {
-        double of_life = part.counted_ns / (double)thread_life_ns(part.thread);
-        total += part.counted_ns;
-        share = of_life > share ? of_life : share;
-    }
+    struct loss loss = problem_loss(problem);
     if (gil && class->hold_max_ns >= options->lock_gil_single)
         return true;
-    return total >= (double)(gil ? options->lock_gil_total : options->lock_total) && share >= limit;
+    return loss.total_ns >= (double)(gil ? options->lock_gil_total : options->lock_total) &&
+           loss.share >= (gil ? options->lock_gil_share : options->lock_share);
 }
 
 /* Waits for the class that are due to owners who waited for I/O. */
@@ -163,14 +179,12 @@ static const char *remedy_of(const struct lock_class *class)
 static void problem_find(const struct problem *problem, const struct lock_class *class, struct model *model,
                          struct findings *findings)
 {
-    struct problem_part worst = problem_worst_part(problem);
-    struct finding *finding = problem_report(problem, &worst, rule_name, "waiting", findings);
+    struct loss loss = problem_loss(problem);
+    struct finding *finding = problem_report(problem, &loss.worst, rule_name, "waiting", findings);
     struct arena *arena = findings->arena;
-    double share = worst.counted_ns / (double)thread_life_ns(worst.thread);
-    share = share < 1 ? share : 1;
     evidence_text(finding, "lock", class->name);
     evidence_text(finding, "lock_kind", class->kind);
-    evidence_ratio(finding, "share", share);
+    evidence_ratio(finding, "share", loss.share);
     evidence_count(finding, "acquisitions", round_whole(class->acquisitions));
     evidence_time(finding, "hold_p50_ns", class->hold_p50_ns);
     evidence_time(finding, "hold_p99_ns", class->hold_p99_ns);
@@ -188,7 +202,7 @@ static void problem_find(const struct problem *problem, const struct lock_class 
     const char *owner = owners_report(model, class, finding, arena);
     finding->title = arena_format(arena, "Threads wait %s in all for %s%s%s, up to %s of one's time%s",
                                   words_duration(finding->total_ns, arena), class_is_gil(class) ? "the " : "",
-                                  class->name, convoy ? ", in a convoy" : "", words_share(share, arena), owner);
+                                  class->name, convoy ? ", in a convoy" : "", words_share(loss.share, arena), owner);
     finding->remedy = remedy_of(class);
     problem_evidence(problem, model, finding, findings);
 }

@@ -15,6 +15,7 @@
 #define NUMBERS 8192u
 #define NUMBERS_GIVEN 4096u
 #define BIRTHS 16384u
+#define BIRTH_WAYS 4u /* places that a lock may have; where they are taken one is forgotten */
 #define SIGNALS 4096u
 #define SETS 4096u
 #define PROBES 32u
@@ -61,11 +62,29 @@ static const char *const kind_names[LOCK_KINDS] = {
     [LOCK_KIND_ONCE] = "once",           [LOCK_KIND_GIL] = "GIL",
 };
 
-/* NULL: nothing is known of how it came to be. */
-static const struct birth *birth_of(uintptr_t lock)
+static struct birth *birth_ways(uintptr_t lock)
 {
-    const struct birth *b = &births[hash_of(lock) % BIRTHS];
-    return load_acquire(&b->lock) == lock ? b : NULL;
+    return &births[hash_of(lock) % (BIRTHS / BIRTH_WAYS) * BIRTH_WAYS];
+}
+
+/* NULL: nothing is known of how it came to be. */
+static struct birth *birth_of(uintptr_t lock)
+{
+    struct birth *b = birth_ways(lock);
+    for (uint32_t i = 0; i < BIRTH_WAYS; i++, b++)
+        if (load_acquire(&b->lock) == lock)
+            return b;
+    return NULL;
+}
+
+/* Where a new lock's goes: that of one that was here before, a free one, or any. */
+static struct birth *birth_place(uintptr_t lock)
+{
+    struct birth *found = birth_of(lock), *b = birth_ways(lock);
+    for (uint32_t i = 0; !found && i < BIRTH_WAYS; i++)
+        if (!load_relaxed(&b[i].lock))
+            found = &b[i];
+    return found ? found : &b[lockset_mix(lock) % BIRTH_WAYS];
 }
 
 static void write_lock(uint32_t id, const struct birth *b, uint32_t stack)
@@ -200,12 +219,12 @@ static uint32_t birth_stack(void)
 
 void locks_born(const void *lock, uintptr_t pc)
 {
-    struct birth *b = &births[hash_of((uintptr_t)lock) % BIRTHS];
     if (!recorder_on())
         return;
     if (unlikely(lockset_self.depth))
         lockset_drop(lock);
     forget((uintptr_t)lock);
+    struct birth *b = birth_place((uintptr_t)lock);
     store_relaxed(&b->lock, 0);
     b->pc = pc;
     b->stack = birth_stack();
@@ -217,14 +236,14 @@ void locks_born(const void *lock, uintptr_t pc)
 
 uint32_t locks_maker(uintptr_t lock)
 {
-    const struct birth *b = &births[hash_of(lock) % BIRTHS];
-    return load_acquire(&b->lock) == lock ? b->tid : 0;
+    const struct birth *b = birth_of(lock);
+    return b ? b->tid : 0;
 }
 
 void locks_died(const void *lock)
 {
-    struct birth *b = &births[hash_of((uintptr_t)lock) % BIRTHS];
-    if (load_relaxed(&b->lock) == (uintptr_t)lock)
+    struct birth *b = birth_of((uintptr_t)lock);
+    if (b)
         store_relaxed(&b->lock, 0);
     if (unlikely(lockset_self.depth)) /* or the memory's next user would seem to be held */
         lockset_drop(lock);
@@ -233,8 +252,8 @@ void locks_died(const void *lock)
 
 bool locks_fresh(uintptr_t lock)
 {
-    struct birth *b = &births[hash_of(lock) % BIRTHS];
-    bool fresh = load_relaxed(&b->lock) == lock && b->maker == &lockset_self;
+    struct birth *b = birth_of(lock);
+    bool fresh = b && b->maker == &lockset_self;
     if (fresh)
         b->maker = NULL;
     return fresh;
@@ -242,7 +261,7 @@ bool locks_fresh(uintptr_t lock)
 
 bool locks_alive(const void *lock)
 {
-    return load_acquire(&births[hash_of((uintptr_t)lock) % BIRTHS].lock) == (uintptr_t)lock;
+    return birth_of((uintptr_t)lock) != NULL;
 }
 
 /* ---- semaphores ---- */

@@ -7,6 +7,7 @@
 
 #include "base/sys.h"
 #include "capture/real.h"
+#include "trace/format.h"
 
 #define TRAP_PERF_CODE 6 /* TRAP_PERF, asm-generic/siginfo.h; newer than glibc's header */
 
@@ -76,12 +77,13 @@ static void pass(int signal, siginfo_t *info, ucontext_t *context)
  * A breakpoint fired at the moment in which it was switched off: the kernel finds no event for it and sends what a
  * debugger would get (exc_debug_user() in arch/x86/kernel/traps.c): TRAP_HWBKPT, which nobody but debuggers asks for,
  * or, with no reason left in DR6, what int1 gives. int3 has another code. Or there was no memory to say why it was
- * sent.
+ * sent. What lies before a page's first byte may not be readable: a jump went there, which int1 is not.
  */
 static bool stray(const siginfo_t *info, const ucontext_t *context)
 {
     const uint8_t *next = (const uint8_t *)context->uc_mcontext.gregs[REG_RIP];
-    return info->si_code == HWBKPT_CODE || (info->si_code == BRKPT_CODE && next[-1] != INT1) ||
+    bool int1 = ((uintptr_t)next & (TRACE_PAGE - 1)) != 0 && next[-1] == INT1;
+    return info->si_code == HWBKPT_CODE || (info->si_code == BRKPT_CODE && !int1) ||
            (info->si_code == SI_USER && info->si_pid == 0 && info->si_uid == 0);
 }
 

@@ -55,6 +55,25 @@ static void waits_and_owner_are_named(void **state)
     scene_end(&scene);
 }
 
+/* Thread 103 lives for a second and loses half of it; PID loses more in all, but little of its time. */
+static void the_thread_that_is_hurt_most_is_named(void **state)
+{
+    uint32_t lock;
+    (void)state;
+    struct trace_builder *b = program(&lock, "mutex", C_MUTEX, 80);
+    uint32_t waiting = scene_stack(b, PC_HANDLE, PC_MAIN);
+    builder_thread(b, 103, "short", T0 + 5 * SEC)->end_ns = T0 + 6 * SEC;
+    for (uint64_t i = 0; i < 50; i++)
+        builder_wait(b, 103, T0 + 5 * SEC + i * 20 * MS, 10 * MS, C_MUTEX, lock, waiting, 0);
+    struct scene scene = scene_run(NULL, b, NULL);
+    const struct finding *f = scene_finding(&scene, RULE);
+    assert_int_equal(f->thread.tid, 103);
+    assert_near(scene_evidence(f, "share")->ratio, 0.5, 0.02);
+    assert_non_null(strstr(f->title, "up to 50 % of one's time"));
+    assert_near(f->total_ns, 1300 * MS, 0.001);
+    scene_end(&scene);
+}
+
 static bool convoy_of(uint64_t acquisitions, uint32_t waiters, uint64_t turn_ns)
 {
     struct trace_builder *b = scene_process(PID);
@@ -177,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convoy_is_a_queue_without_a_slow_owner),
         cmocka_unit_test(waits_and_owner_are_named),
+        cmocka_unit_test(the_thread_that_is_hurt_most_is_named),
         cmocka_unit_test(little_waiting_is_no_finding),
         cmocka_unit_test(conditions_are_not_held),
         cmocka_unit_test(signals_are_no_locks),

@@ -66,6 +66,26 @@ static void gone_is_not_held(void **state)
     recording_close(recording_end());
 }
 
+static void makers_are_remembered(void **state)
+{
+    (void)state;
+    recording_begin(4 << 20);
+    for (size_t i = 0; i < 2000; i++)
+        locks_born(&memory[i], 1);
+    size_t forgotten = 0; /* of an eighth of the table: hardly any */
+    for (size_t i = 0; i < 2000; i++)
+        forgotten += locks_maker((uintptr_t)&memory[i]) != thread_self.tid;
+    assert_in_range(forgotten, 0, 2);
+    locks_died(&memory[7]);
+    assert_int_equal(locks_maker((uintptr_t)&memory[7]), 0);
+    assert_false(locks_alive(&memory[7]));
+    locks_born(&memory[7], 2);
+    assert_true(locks_alive(&memory[7]));
+    for (size_t i = 0; i < 2000; i++)
+        locks_died(&memory[i]);
+    recording_close(recording_end());
+}
+
 static void no_room(void **state)
 {
     (void)state;
@@ -150,6 +170,7 @@ int main(void)
         cmocka_unit_test(numbers),
         cmocka_unit_test(memory_is_used_again),
         cmocka_unit_test(gone_is_not_held),
+        cmocka_unit_test(makers_are_remembered),
         cmocka_unit_test(no_room),
         cmocka_unit_test(sets),
         cmocka_unit_test(signals_are_not_held),
