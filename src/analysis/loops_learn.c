@@ -10,6 +10,7 @@
 
 #define STACKS_PER_SITE 4
 #define SAMPLES_ENOUGH 64         /* stacks of a loop's idle waits hardly differ */
+#define CALLBACK_STACKS_MAX 64    /* of a thread's other waits, which all began in its loop */
 #define LOOP_SPAN_MIN_NS 10000000 /* a few polls in a row at start-up are no loop, unless a loop library makes them */
 #define TURN_WORTH_NS 50000       /* a turn counts as much as this idle time when sites compete */
 
@@ -197,17 +198,22 @@ static const struct site_row *site_row_find(const struct model_process *process,
     return NULL;
 }
 
-static const struct frame_row *frame_row_find(const struct stack *stack)
+static const struct frame_row *frame_row_match(const struct frame *frame)
 {
-    for (size_t i = 0; i < stack->count; i++) {
-        const struct frame *frame = &stack->frames[i];
-        for (size_t j = 0; frame->kind == FRAME_PYTHON && j < ARRAY_SIZE(frame_rows); j++) {
-            if (fnmatch(frame_rows[j].module, frame->module, 0) == 0 &&
-                fnmatch(frame_rows[j].function, frame->function, 0) == 0)
-                return &frame_rows[j];
-        }
+    for (size_t i = 0; frame->kind == FRAME_PYTHON && i < ARRAY_SIZE(frame_rows); i++) {
+        if (fnmatch(frame_rows[i].module, frame->module, 0) == 0 &&
+            fnmatch(frame_rows[i].function, frame->function, 0) == 0)
+            return &frame_rows[i];
     }
     return NULL;
+}
+
+static const struct frame_row *frame_row_find(const struct stack *stack)
+{
+    const struct frame_row *row = NULL;
+    for (size_t i = 0; i < stack->count && !row; i++)
+        row = frame_row_match(&stack->frames[i]);
+    return row;
 }
 
 /* A call site in the interpreter says nothing; the Python code behind most of its time does. */
@@ -320,6 +326,58 @@ static const char *kind_of_call(uint16_t call)
     return strstr(name, "poll") ? "poll" : "select";
 }
 
+/* Callbacks run inside their loop: the outermost frame that is a loop's tells which, whatever is inside. */
+static const char *kind_of_stack(const struct stack *stack)
+{
+    for (size_t i = stack->count; i-- > 0;) {
+        const struct frame_row *row = frame_row_match(&stack->frames[i]);
+        if (row && row->class == SITE_LOOP)
+            return row->kind;
+    }
+    return NULL;
+}
+
+/* 0: the event is no wait of the thread, or was recorded without. */
+static uint32_t event_stack_of(const struct model_thread *thread, const union trace_event *event)
+{
+    const struct event_wait *wait = &event->wait;
+    const struct event_offcpu *offcpu = &event->offcpu;
+    if (event->header.type == EVENT_WAIT && model_thread_find(thread->process, wait->slot, wait->tid) == thread)
+        return wait->stack;
+    if (event->header.type == EVENT_OFFCPU && model_thread_find(thread->process, offcpu->slot, offcpu->tid) == thread)
+        return offcpu->stack;
+    return 0;
+}
+
+/* A loop that is blocked all the time hardly ever waits for events itself, so that no stack of that may be recorded:
+   what its callbacks waited for tells too. */
+static const char *kind_of_callbacks(struct model *model, const struct model_thread *thread)
+{
+    struct trace *trace = thread->process->trace;
+    const union trace_event *event;
+    const char *kind = NULL;
+    unsigned seen = 0;
+    uint32_t last = 0;
+    trace_rewind(trace);
+    while (!kind && seen < CALLBACK_STACKS_MAX && trace_next(trace, &event) == 1) {
+        uint32_t stack = event_stack_of(thread, event);
+        if (stack == 0 || stack == last)
+            continue;
+        kind = kind_of_stack(symbols_stack(model->symbols, trace, stack, 0));
+        last = stack;
+        seen++;
+    }
+    return kind;
+}
+
+static const char *kind_of_candidate(struct model *model, const struct candidate *own)
+{
+    const char *kind = own->kind;
+    if (!kind && own->samples == 0 && path_is_interpreter(own->path))
+        kind = kind_of_callbacks(model, own->thread);
+    return kind ? kind : kind_of_call(own->call);
+}
+
 /* Where the loop's life ends. The recorder sees a wait when it has ended, so that the one in which a killed process was
    is missing, and what came before it still belongs to the loop. */
 static void thread_loop_end(struct model_thread *thread)
@@ -329,10 +387,11 @@ static void thread_loop_end(struct model_thread *thread)
     thread->loop_end_ns = ended ? last : thread->last_ns;
 }
 
-static void thread_become_loop(struct model_thread *thread, const struct candidate *own, const struct candidates *all)
+static void thread_become_loop(struct model *model, const struct candidate *own, const struct candidates *all)
 {
+    struct model_thread *thread = own->thread;
     thread->site = own->site;
-    thread->loop_kind = own->kind ? own->kind : kind_of_call(own->call);
+    thread->loop_kind = kind_of_candidate(model, own);
     thread->loop_first_ns = own->site->first_ns;
     thread->before_counts = own->class == SITE_LOOP || call_is_epoll(own->call);
     for (size_t i = 0; i < all->count; i++) {
@@ -363,7 +422,7 @@ void loops_learn(struct model *model, struct model_process *process)
                 best = candidate;
         }
         if (best)
-            thread_become_loop(&process->threads[i], best, &all);
+            thread_become_loop(model, best, &all);
     }
     free(all.list);
 }

@@ -93,6 +93,31 @@ static void python_frames_tell(void **state)
     assert_kind(python_loop(PC_VIEW_GET), "epoll"); /* a loop of the user's own */
 }
 
+/* A loop whose callbacks block all the time never waits long enough for events itself to be recorded with a stack. */
+static struct trace_builder *blocked_python_loop(uint64_t frame)
+{
+    struct trace_builder *b = scene_process(PID);
+    builder_process(b, "/usr/bin/python3.11", "python3", "python3 app.py");
+    uint32_t waitset = builder_waitset(b, PC_PYTHON_SELECT, 0);
+    uint32_t stack = scene_stack(b, PC_PYTHON_POLL, PC_SELECTORS, PC_COMMUNICATE, PC_VIEW_GET, frame, PC_MAIN);
+    uint32_t pipe_end = builder_endpoint(b, ENDPOINT_PIPE, ROLE_NONE, NULL);
+    scene_waits(b, PID, C_READ, pipe_end, stack, 0, 50, 100 * MS, 100 * MS, 9 * SEC);
+    builder_turns(b, PID, 100 * MS, 50, waitset);
+    struct trace_site *site = builder_site(b, PID, waitset);
+    site->waits = 51;
+    site->max_fds = 5;
+    site->first_ns = T0 + 100 * MS;
+    site->last_ns = T0 + 9 * SEC;
+    return b;
+}
+
+static void callbacks_tell_when_the_loop_never_waits(void **state)
+{
+    (void)state;
+    assert_kind(blocked_python_loop(PC_ASYNCIO), "asyncio");
+    assert_kind(blocked_python_loop(PC_VIEW_GET), "epoll");
+}
+
 /* asyncio's thread also waits for child processes, even longer than for events. */
 static void own_site_is_not_the_longest_wait(void **state)
 {
@@ -229,6 +254,7 @@ int main(void)
         cmocka_unit_test(polls_at_start_up_are_no_loop),
         cmocka_unit_test(loop_without_cpu_is_not_saturated),
         cmocka_unit_test(python_frames_tell),
+        cmocka_unit_test(callbacks_tell_when_the_loop_never_waits),
         cmocka_unit_test(own_site_is_not_the_longest_wait),
         cmocka_unit_test(same_function_is_the_same_loop),
         cmocka_unit_test(epoll_sets_in_turn_are_one_loop),
