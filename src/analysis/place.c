@@ -6,9 +6,11 @@
 
 #include "base/compiler.h"
 
-/* Libraries between a driver and the system: who is blocked there is blocked by their caller. */
-static const char *const transports[] = {"libssl.so*", "libcrypto.so*", "libgnutls.so*", "libz.so*",    "libsasl2.so*",
-                                         "libnss_*",   "libresolv.so*", "libjemalloc*",  "libtcmalloc*"};
+/* Libraries between a driver and the system, and between an interpreter and C functions: who is blocked there is
+   blocked by their caller. */
+static const char *const transports[] = {"libssl.so*",   "libcrypto.so*", "libgnutls.so*", "libz.so*",
+                                         "libsasl2.so*", "libnss_*",      "libresolv.so*", "libjemalloc*",
+                                         "libtcmalloc*", "libffi.so*",    "_cffi_backend*"};
 
 uint64_t place_hash_text(uint64_t hash, const char *text)
 {

@@ -110,8 +110,8 @@ static void loop_write(const struct loop *loop, const struct report_style *style
     line_text(&line, loop->thread.name, 14, LINE_CUT_END);
     line_pad(&line, 23);
     line_text(&line, loop->kind, 8, LINE_CUT_END);
-    line_right(&line, unit_duration(loop->wall_ns, number, sizeof(number)), 42);
-    line_right(&line, unit_part(loop->idle_ns, loop->wall_ns, number, sizeof(number)), 49);
+    line_right(&line, unit_duration(loop->wall_ns, number, sizeof(number)), 41);
+    line_right(&line, unit_part(loop->idle_ns, loop->wall_ns, number, sizeof(number)), 48);
     line_right(&line, unit_part(loop->oncpu_ns, loop->wall_ns, number, sizeof(number)), 56);
     line_right(&line, unit_part(loop->blocked_ns, loop->wall_ns, number, sizeof(number)), 64);
     line_right(&line, unit_count(loop->turns, number, sizeof(number)), 72);
@@ -127,7 +127,7 @@ void text_loops(const struct report *report, const struct report_style *style, F
 
     if (report->loop_count == 0)
         return;
-    heading_write("Event loops", " thread name           kind           time   idle on CPU blocked   turns     p99",
+    heading_write("Event loops", " thread name           kind          time   idle  on CPU blocked   turns     p99",
                   style, out);
     for (size_t i = 0; i < rows; i++)
         loop_write(&report->loops[i], style, out);

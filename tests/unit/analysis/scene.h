@@ -84,6 +84,7 @@ enum {
     PC_NODE = 0x100b000,
     PC_NODE_SPAWN_SYNC = 0x100b100,
     PC_NODE_UV_SPAWN = 0x100b200,
+    PC_LIBFFI = 0x100c000,
     PC_JIT = 0x100f000, /* code made at run time: in no module */
     /* Python frames: no module */
     PC_VIEW_GET = 0x2000000,
@@ -126,6 +127,7 @@ static const struct {
     {PC_UNKNOWN_LIB, {FRAME_NATIVE, "fetch_all", "libfetch.so.1", NULL, 0, false, false}},
     {PC_LIBC, {FRAME_NATIVE, "poll", "libc.so.6", NULL, 0, false, true}},
     {PC_LIBSSL, {FRAME_NATIVE, "SSL_read", "libssl.so.3", NULL, 0, false, false}},
+    {PC_LIBFFI, {FRAME_NATIVE, "ffi_call", "libffi.so.8", NULL, 0, false, false}},
     {PC_JVM, {FRAME_NATIVE, "Monitor::wait(long)", "libjvm.so", NULL, 0, false, true}},
     {PC_JVM_SLEEP, {FRAME_NATIVE, "JVM_Sleep", "libjvm.so", NULL, 0, false, true}},
     {PC_JVM_MONITOR, {FRAME_NATIVE, "JVM_MonitorWait", "libjvm.so", NULL, 0, false, true}},
@@ -267,6 +269,7 @@ static const struct {
     {PC_UNKNOWN_LIB, "/usr/lib/libfetch.so.1"},
     {PC_LIBC, "/usr/lib/x86_64-linux-gnu/libc.so.6"},
     {PC_LIBSSL, "/usr/lib/x86_64-linux-gnu/libssl.so.3"},
+    {PC_LIBFFI, "/usr/lib/x86_64-linux-gnu/libffi.so.8"},
     {PC_JVM, "/usr/lib/jvm/java-17/lib/server/libjvm.so"},
     {PC_NODE, "/usr/bin/node"},
 };

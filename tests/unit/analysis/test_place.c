@@ -39,6 +39,10 @@ static void driver_and_user(void **state)
     place = PLACE(PC_LIBC, PC_HANDLE, PC_MARIADB); /* a callback into the user's code: the driver is not to blame */
     assert_null(place.driver);
     assert_string_equal(place.user->function, "handle_request");
+    place = PLACE(PC_LIBC, PC_LIBFFI, PC_VIEW_GET); /* ctypes calls the C library: no driver does */
+    assert_null(place.driver);
+    place = PLACE(PC_LIBC, PC_MARIADB, PC_LIBFFI, PC_VIEW_GET);
+    assert_string_equal(place.driver->module, "libmariadb.so.3");
     place = PLACE(PC_HANDLE, PC_VIEW_GET);
     assert_string_equal(place.user->function, "View.get"); /* Python before native */
     place = PLACE(PC_LIBC, PC_GEVENT_HUB);
