@@ -87,11 +87,11 @@ static int segments_find(struct trace *t, struct list *found)
         }
         const char *wrong = segment_check(&s);
         if (wrong) {
-            /* magic 0: the process was killed between reserving the segment and publishing it. Not damage. */
-            if (in_step && s.magic != 0) {
+            /* magic 0: reserved, but not published when the process was killed, or not yet; then its pages may fill
+               while they are looked through. Not damage. */
+            if (in_step && s.magic != 0)
                 damage_add(t, at, "%s", wrong);
-                in_step = false;
-            }
+            in_step &= s.magic == 0 && t->info.ended;
             at = page_next(t, at);
             continue;
         }

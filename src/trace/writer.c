@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "base/compiler.h"
 #include "base/sys.h"
@@ -14,8 +15,10 @@
 #endif
 
 #define INDEX_SIZE ALIGN_UP(SEGMENT_HEADER_SIZE + TRACE_STACK_BUCKETS * (uint32_t)sizeof(uint32_t), TRACE_PAGE)
-#define FULL_LOCK_SPINS 64
-#define FULL_LOCK_YIELDS 500
+#define LOCK_SPINS 64
+#define LOCK_YIELDS 500
+#define GROW_NAP_NS 100000
+#define GROW_NAPS 1000
 
 static char *payload_of(struct segment *s)
 {
@@ -25,6 +28,25 @@ static char *payload_of(struct segment *s)
 static uint64_t offset_of(const struct writer *w, const void *p)
 {
     return (uint64_t)((const char *)p - (const char *)w->header);
+}
+
+/* Tries for a bounded time: a thread may be interrupted by a signal handler that wants the same lock. */
+static bool spin_lock(const struct writer *w, uint32_t *lock)
+{
+    for (int i = 0; i < LOCK_SPINS + LOCK_YIELDS; i++) {
+        if (!exchange_acq_rel(lock, 1))
+            return true;
+        if (i < LOCK_SPINS || load_relaxed(&w->frozen))
+            __builtin_ia32_pause();
+        else
+            SYS_CALL(SYS_sched_yield, 0, 0, 0, 0, 0, 0); /* its holder is waiting for a processor */
+    }
+    return false;
+}
+
+static void spin_unlock(uint32_t *lock)
+{
+    store_release(lock, 0);
 }
 
 uint64_t writer_budget(const struct writer *w, enum writer_share share)
@@ -182,24 +204,6 @@ void writer_abandon(struct writer *w)
 
 /* ---- rings ------------------------------------------------------------------------------------------------ */
 
-static bool full_lock(struct writer *w)
-{
-    for (int i = 0; i < FULL_LOCK_SPINS + FULL_LOCK_YIELDS; i++) {
-        if (!__atomic_exchange_n(&w->full_lock, 1, __ATOMIC_ACQUIRE))
-            return true;
-        if (i < FULL_LOCK_SPINS || load_relaxed(&w->frozen))
-            __builtin_ia32_pause();
-        else
-            SYS_CALL(SYS_sched_yield, 0, 0, 0, 0, 0, 0); /* its holder is waiting for a processor */
-    }
-    return false;
-}
-
-static void full_unlock(struct writer *w)
-{
-    store_release(&w->full_lock, 0);
-}
-
 /* Appends to the list; the lock is held. There is room: the list has a place for every segment that the budget allows.
  */
 static void full_append(struct writer *w, uint32_t page)
@@ -236,19 +240,19 @@ static void full_push(struct writer *w, struct segment *s)
     uint32_t page = (uint32_t)(offset_of(w, s) / TRACE_PAGE);
     if (!load_relaxed(&w->frozen))
         sys_madvise(s, s->size, MADV_DONTNEED);
-    if (!full_lock(w)) {
+    if (!spin_lock(w, &w->full_lock)) {
         full_stray(w, page);
         return;
     }
     full_append(w, page);
     full_gather(w);
-    full_unlock(w);
+    spin_unlock(&w->full_lock);
 }
 
 static struct segment *full_pop(struct writer *w)
 {
     struct segment *s = NULL;
-    if (!full_lock(w))
+    if (!spin_lock(w, &w->full_lock))
         return NULL;
     full_gather(w);
     if (w->full_count) {
@@ -256,7 +260,7 @@ static struct segment *full_pop(struct writer *w)
         w->full_head = (w->full_head + 1) % w->full_size;
         w->full_count--;
     }
-    full_unlock(w);
+    spin_unlock(&w->full_lock);
     return s;
 }
 
@@ -326,19 +330,60 @@ void writer_ring_release(struct writer *w, struct segment *segment)
 
 /* ---- segments with many writers: LOG and STACKS ----------------------------------------------------------------- */
 
-/* A new segment for `shared`, or the one that another thread made in vain. */
 static struct segment *shared_segment(struct writer *w, struct writer_shared *shared, enum segment_kind kind,
                                       uint32_t size, enum writer_share share)
 {
-    struct segment *s = load_relaxed(&shared->spare) ? exchange_acq_rel(&shared->spare, NULL) : NULL;
-    if (s)
-        return s;
     if (!take_share(w, &shared->bytes, share, size))
         return NULL;
-    s = writer_segment(w, kind, size, 0);
+    struct segment *s = writer_segment(w, kind, size, 0);
     if (!s)
         add_relaxed(&shared->bytes, -(uint64_t)size);
     return s;
+}
+
+/* Waits while another thread makes the segment after `full`. False: it is there, or this thread was making it, and is
+   now below a signal handler. A thread that does not get on (it may have been cancelled) is replaced. */
+static bool grow_begin(struct writer *w, struct writer_shared *shared, const struct segment *full)
+{
+    const struct timespec nap = {0, GROW_NAP_NS};
+    uint32_t own = (uint32_t)sys_gettid();
+    for (int i = 0; load_acquire(&shared->current) == full; i++) {
+        uint32_t maker = 0;
+        if (cas_acq_rel(&shared->growing, &maker, own))
+            return true;
+        if (maker == own)
+            return false;
+        if (i == LOCK_SPINS + GROW_NAPS)
+            return cas_acq_rel(&shared->growing, &maker, own);
+        if (i < LOCK_SPINS || load_relaxed(&w->frozen))
+            __builtin_ia32_pause();
+        else
+            SYS_CALL(SYS_nanosleep, &nap, NULL, 0, 0, 0, 0);
+    }
+    return false;
+}
+
+static void grow_end(struct writer_shared *shared)
+{
+    uint32_t own = (uint32_t)sys_gettid();
+    cas_acq_rel(&shared->growing, &own, 0);
+}
+
+/* The segment after `full`; NULL: budget or disk exhausted. Threads that want it at once wait for the one that makes
+   it: segments that each made for itself would be wasted. */
+static struct segment *shared_grow(struct writer *w, struct writer_shared *shared, enum segment_kind kind,
+                                   uint32_t size, enum writer_share share, struct segment *full)
+{
+    bool begun = grow_begin(w, shared, full);
+    struct segment *s = load_acquire(&shared->current);
+    if (s == full) {
+        struct segment *fresh = shared_segment(w, shared, kind, size, share);
+        if (fresh && cas_acq_rel(&shared->current, &s, fresh))
+            s = fresh;
+    }
+    if (begun)
+        grow_end(shared);
+    return s == full ? NULL : s;
 }
 
 /* Bytes in the shared segment, a new one where it is full. NULL: budget or disk exhausted. */
@@ -346,23 +391,14 @@ static void *shared_reserve(struct writer *w, struct writer_shared *shared, enum
                             uint32_t segment_size, enum writer_share share, uint32_t size)
 {
     struct segment *s = load_acquire(&shared->current);
-    for (;;) {
+    do {
         uint32_t used = s ? load_relaxed(&s->used) : 0;
         while (s && SEGMENT_HEADER_SIZE + used + size <= s->size)
             if (cas_acq_rel(&s->used, &used, used + size))
                 return payload_of(s) + used;
-        struct segment *fresh = shared_segment(w, shared, kind, segment_size, share);
-        struct segment *seen = s, *none = NULL;
-        if (fresh && cas_acq_rel(&shared->current, &seen, fresh)) {
-            s = fresh;
-            continue;
-        }
-        if (fresh) /* another thread was faster: its segment serves first */
-            cas_acq_rel(&shared->spare, &none, fresh);
-        else if ((seen = load_acquire(&shared->current)) == s)
-            return NULL;
-        s = seen;
-    }
+        s = shared_grow(w, shared, kind, segment_size, share, s);
+    } while (s);
+    return NULL;
 }
 
 bool writer_log_scarce(const struct writer *w)
@@ -443,77 +479,4 @@ uint32_t writer_stack(struct writer *w, uint64_t hash, uint16_t flags, uint32_t 
         e->next = head;
     while (!cas_acq_rel(bucket, &head, id));
     return id;
-}
-
-/* ---- fork -------------------------------------------------------------------------------------------------------- */
-
-static bool defines_number(uint16_t type)
-{
-    switch (type) {
-    case EVENT_ENDPOINT:
-    case EVENT_MODULE:
-    case EVENT_UNLOAD:
-    case EVENT_CODE:
-    case EVENT_OPERATION:
-    case EVENT_KEY:
-    case EVENT_PROTOCOL:
-    case EVENT_ADDRESS:
-    case EVENT_LOCK:
-    case EVENT_LOCKSET:
-    case EVENT_OBJECT:
-    case EVENT_METHOD:
-    case EVENT_SHARED:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static void inherit_record(struct writer *w, const struct event_header *e, uint32_t size)
-{
-    struct event_header *copy = writer_log_reserve(w, size, 0);
-    if (!copy)
-        return;
-    copy->time_ns = e->time_ns;
-    memcpy(copy + 1, e + 1, size - sizeof(*e));
-    if (e->type == EVENT_LOCK)
-        ((struct event_lock *)copy)->stack = 0; /* it is in the parent's file */
-    if (e->type == EVENT_OBJECT)
-        ((struct event_object *)copy)->stack = 0;
-    writer_log_commit(copy, e->type);
-}
-
-static void inherit_log(struct writer *w, const struct segment *s, bool (*known)(const struct event_header *))
-{
-    const char *p = (const char *)s + SEGMENT_HEADER_SIZE;
-    const char *end = p + load_acquire(&s->used);
-    while (p + sizeof(struct event_header) <= end) {
-        const struct event_header *e = (const struct event_header *)p;
-        uint16_t type = load_acquire(&e->type);
-        uint32_t size = load_relaxed(&e->size);
-        if (e->magic != EVENT_MAGIC || size < sizeof(*e) || size > (size_t)(end - p) || size % EVENT_ALIGN) {
-            p += EVENT_ALIGN; /* being written: the parent's other threads go on */
-            continue;
-        }
-        if (defines_number(type) && known(e))
-            inherit_record(w, e, size);
-        p += size;
-    }
-}
-
-void writer_inherit(struct writer *w, const struct writer *from, bool (*known)(const struct event_header *record))
-{
-    uint64_t used = load_acquire(&from->header->used) & ~TRACE_USED_CLOSED;
-    uint64_t offset = from->header->header_size;
-    while (offset + sizeof(struct segment) <= used) {
-        const struct segment *s = (const struct segment *)((const char *)from->header + offset);
-        if (load_acquire(&s->magic) != SEGMENT_MAGIC ||
-            s->size < TRACE_PAGE) { /* another thread was about to create it */
-            offset += TRACE_PAGE;
-            continue;
-        }
-        if (s->kind == SEGMENT_LOG)
-            inherit_log(w, s, known);
-        offset += s->size;
-    }
 }

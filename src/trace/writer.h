@@ -29,8 +29,8 @@ enum writer_share { WRITER_LOG = 2, WRITER_SLOTS = 3, WRITER_STACKS = 4, WRITER_
 /* Segments of one kind that all threads write to. */
 struct writer_shared {
     struct segment *current; /* any */
-    struct segment *spare;   /* any: made by a thread that found another one faster */
     uint64_t bytes;          /* any: of all segments of this kind */
+    uint32_t growing;        /* any: tid of the thread that makes the next segment, 0: none does */
 };
 
 #define WRITER_STRAYS 16

@@ -536,7 +536,7 @@ static void only_known_numbers_are_inherited(void **state)
 
 /* ---- many threads ---- */
 
-enum { WAITS_EACH = 20000, NAMES_EACH = 200, STACKS = 500 };
+enum { WAITS_EACH = 20000, NAMES_EACH = 200, NAMES_MANY = 1000, STACKS = 500 };
 static uint32_t stack_ids[THREADS][STACKS];
 
 static void *write_much(void *argument)
@@ -609,6 +609,31 @@ static void eight_threads_in_a_small_ring(void **state)
     uint64_t kept = count_waits(t, &first, &last);
     assert_int_equal(kept + trace_info(t)->lost[TRACE_LOST_OVERWRITTEN] + trace_info(t)->lost[TRACE_LOST_RING_FULL],
                      THREADS * WAITS_EACH);
+    trace_close(t);
+}
+
+static void *write_names(void *argument)
+{
+    uint32_t self = (uint32_t)(uintptr_t)argument;
+    char name[200];
+    for (uint32_t i = 0; i < NAMES_MANY; i++) {
+        snprintf(name, sizeof(name), "%0150u", i);
+        assert_true(put_endpoint(2 + self * NAMES_MANY + i, name));
+    }
+    return NULL;
+}
+
+/* Whichever thread makes the next segment, none is made in vain, and a budget that is enough is enough. */
+static void threads_share_their_segments(void **state)
+{
+    (void)state;
+    create(16 * MIB);
+    run_threads(write_names);
+    uint64_t record = (sizeof(struct event_endpoint) + 150 + EVENT_ALIGN - 1) / EVENT_ALIGN * EVENT_ALIGN;
+    uint64_t each = (LOG_SEGMENT_SIZE - SEGMENT_HEADER_SIZE) / record;
+    assert_int_equal(w.log.bytes / LOG_SEGMENT_SIZE, (THREADS * NAMES_MANY + each - 1) / each);
+    struct trace *t = finish();
+    assert_int_equal(trace_endpoint_count(t), THREADS * NAMES_MANY);
     trace_close(t);
 }
 
@@ -712,6 +737,7 @@ int main(void)
         test(only_known_numbers_are_inherited),
         test(eight_threads),
         test(eight_threads_in_a_small_ring),
+        test(threads_share_their_segments),
         test(readable_while_written),
         test(readable_after_kill),
     };
