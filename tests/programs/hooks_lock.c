@@ -191,7 +191,7 @@ CASE(pthread_rwlock_wrlock, "pthread_rwlock_wrlock 2 1 10 lock")
 }
 
 #define RWLOCK_UNTIL(name, clock, ...)                                    \
-    CASE(name, #name " 2 1 20 lock")                                      \
+    CASE(name, #name " 2 1 10 lock")                                      \
     {                                                                     \
         static struct holder h;                                           \
         static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;        \

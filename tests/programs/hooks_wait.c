@@ -36,7 +36,7 @@ CASE(nanosleep, "nanosleep 3 2 30 none")
     show("left", left.tv_sec);
 }
 
-CASE(clock_nanosleep, "clock_nanosleep 3 1 20 none")
+CASE(clock_nanosleep, "clock_nanosleep 3 1 10 none")
 {
     struct timespec until = after_ms(CLOCK_MONOTONIC, SHORT_MS), past = {1, 0};
     show_error("clock_nanosleep", clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL));

@@ -19,7 +19,7 @@
 #define ROUNDS 20
 #define HOLD_MS 20
 #define CONVOY 8 /* threads */
-#define CONVOY_TURNS 3000
+#define CONVOY_MS 400
 #define CONVOY_WORK 1000
 
 static pthread_mutex_t ledger_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -80,7 +80,8 @@ static void *waiter(void *argument)
 
 static void *convoy_member(void *argument)
 {
-    for (int i = 0; i < CONVOY_TURNS; i++) {
+    uint64_t end = now() + CONVOY_MS * 1000000u;
+    while (now() < end) {
         pthread_mutex_lock(&ledger_lock);
         for (int work = 0; work < CONVOY_WORK; work++)
             sink++;
