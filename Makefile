@@ -204,7 +204,7 @@ tests: unit programs
 check:
 	$(Q)$(if $(filter 1,$(CPROBE_SKIP_DEPS)),:,scripts/install-deps.sh)
 	$(Q)$(MAKE) all tests
-	$(Q)BUILD=$(abspath $(O)) tests/run
+	$(Q)BUILD=$(abspath $(O)) tests/run $(TESTS)
 
 lint: $(O)/made/pprof.pb-c.c
 	$(Q)BUILD=$(abspath $(O)) scripts/lint all
@@ -254,7 +254,7 @@ clean:
 help:
 	@echo 'make            build $(O)/libcprobe.so (the recorder) and $(O)/cprobe (the reader)'
 	@echo 'make demo       see it work: a gevent server whose C drivers block it, then the repaired one'
-	@echo 'make check      install what is needed, build, run all tests; CPROBE_SKIP_DEPS=1 installs nothing'
+	@echo 'make check      install what is needed, build, run all tests; CPROBE_SKIP_DEPS=1 installs nothing, TESTS="unit/trace" runs some'
 	@echo 'make lint       formatting, layers, clang-tidy, cppcheck, shellcheck'
 	@echo 'make fuzz       libFuzzer on every target, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo 'make bench      what recording costs, beside a bare run; BENCH="pair start" runs some'
@@ -262,6 +262,6 @@ help:
 	@echo 'make clean      remove $(O)'
 	@echo 'BPF=0 leaves out recording through the kernel; it is left out where clang, bpftool, libbpf or BTF are missing'
 	@echo 'O=DIR builds elsewhere, V=1 shows commands, WERROR=1 makes warnings errors; SAN=address,undefined (with an O=DIR of its own)'
-	@echo 'sanitizes the command and the unit tests. tests/run unit/trace or e2e/gevent runs some tests.'
+	@echo 'sanitizes the command and the unit tests.'
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
