@@ -312,7 +312,7 @@ static void wait_take(struct model *model, const struct merged *merged)
         return;
     if (merged->kind != MERGED_DETAIL)
         waits_add(&model->waits, &merged->wait);
-    if (merged->kind == MERGED_WAIT || !merged->wait.event)
+    if (merged->kind == MERGED_WAIT || !merged->wait.event || !merged->offcpu)
         return;
     double weight = merged->kind == MERGED_DETAIL ? merged->weight : 1;
     size_t row = waits_add_kernel(&model->waits, &merged->wait, merged->offcpu, weight);

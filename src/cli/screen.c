@@ -160,9 +160,9 @@ static int key_scrolls(int key)
 
 enum screen_key screen_wait(double seconds)
 {
-    double end = seconds_now() + seconds;
+    double end = seconds_now() + seconds, left;
 
-    for (double left = seconds; left > 0; left = end - seconds_now()) {
+    while ((left = end - seconds_now()) > 0) {
         timeout((int)(left * 1000) + 1);
         int key = getch();
         int lines = key_scrolls(key);

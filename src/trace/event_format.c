@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/compiler.h"
+
 struct line {
     char *buffer;
     size_t size;
@@ -89,31 +91,32 @@ static bool is_reserved(const char *name)
 #define F(type, name)        \
     if (!is_reserved(#name)) \
         line_##type(l, (const uint8_t *)e, #name, e->name);
-#define EVENT(ID, number, event, class, size, fields)                       \
-    static void line_##event(struct line *l, const struct event_##event *e) \
-    {                                                                       \
-        line_add(l, "%" PRIu64 " %s", e->header.time_ns, #event);           \
-        fields                                                              \
+#define EVENT(ID, number, event, class, size, fields)                      \
+    static void line_##event(struct line *l, const union trace_event *any) \
+    {                                                                      \
+        const struct event_##event *e = &any->event;                       \
+        line_add(l, "%" PRIu64 " %s", e->header.time_ns, #event);          \
+        fields                                                             \
     }
 #include "trace/events.def"
 #undef EVENT
 #undef F
 
+static void (*const formats[])(struct line *l, const union trace_event *e) = {
+#define EVENT(ID, number, event, class, size, fields) [number] = line_##event,
+#include "trace/events.def"
+#undef EVENT
+};
+
 int trace_event_format(const union trace_event *e, char *buffer, size_t size)
 {
     struct line l = {buffer, size, 0};
+    uint16_t type = e->header.type;
     if (size)
         buffer[0] = '\0';
-    switch (e->header.type) {
-#define EVENT(ID, number, name, class, fixed, fields) \
-    case number:                                      \
-        line_##name(&l, &e->name);                    \
-        break;
-#include "trace/events.def"
-#undef EVENT
-    default:
-        line_add(&l, "%" PRIu64 " unknown type=%u", e->header.time_ns, e->header.type);
-        break;
-    }
+    if (type < ARRAY_SIZE(formats) && formats[type])
+        formats[type](&l, e);
+    else
+        line_add(&l, "%" PRIu64 " unknown type=%u", e->header.time_ns, type);
     return (int)l.length;
 }
