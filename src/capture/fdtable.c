@@ -211,25 +211,20 @@ void fd_accepted(int fd, int listener, bool nonblock)
     entry_set(e, ENDPOINT_SOCKET, (uint16_t)(FD_SERVER | FD_NAMED | talks | (nonblock ? FD_NONBLOCK : 0)), l->server);
 }
 
-HOT void fd_watch(int epoll, int fd, bool add)
+/* With a descriptor that is not known yet, or beyond the table. */
+void fd_watch_seldom(int epoll, int fd, bool add)
 {
-    struct fd_entry *set = fd_entry_at(epoll), *e = fd_entry_at(fd);
-    if (unlikely(!set || thread_self.in_vfork))
+    struct fd_entry *set = fd_entry_at(epoll);
+    if (!set || thread_self.in_vfork)
         return;
-    if (unlikely(!(load_relaxed(&set->flags) & FD_KNOWN)))
-        fd_learn(epoll);
-    if (unlikely(e && !(load_relaxed(&e->flags) & FD_KNOWN)))
-        fd_learn(fd);
-    if (add)
-        set->watched++;
-    else if (set->watched)
-        set->watched--;
-    if (e && add) {
-        e->epoll = epoll;
-        e->epoll_description = set->description;
-    } else if (e && e->epoll == epoll) {
-        e->epoll = -1;
-    }
+    fd_flags(epoll);
+    fd_flags(fd);
+    if (!(load_relaxed(&set->flags) & FD_KNOWN))
+        return;
+    if (fd_entry_at(fd) && load_relaxed(&fd_entry_at(fd)->flags) & FD_KNOWN)
+        fd_watch(epoll, fd, add);
+    else
+        set->watched = add ? set->watched + 1 : set->watched - (set->watched != 0);
 }
 
 uint32_t fd_watched(int epoll)

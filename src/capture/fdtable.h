@@ -15,6 +15,7 @@
 
 #include "base/compiler.h"
 #include "capture/quick.h"
+#include "capture/thread.h"
 #include "trace/format.h"
 
 enum fd_flags {
@@ -120,8 +121,26 @@ void fd_closed_range(uint32_t first, uint32_t last);
 void fd_duplicated(int from, int to);
 void fd_set_lowat(int fd);
 void fd_set_nonblock(int fd, bool nonblock);
-/* epoll_ctl EPOLL_CTL_ADD, EPOLL_CTL_DEL */
-void fd_watch(int epoll, int fd, bool add);
+/* epoll_ctl EPOLL_CTL_ADD, EPOLL_CTL_DEL. Inline, as some loops call it several times for each request. */
+COLD void fd_watch_seldom(int epoll, int fd, bool add);
+static ALWAYS_INLINE void fd_watch(int epoll, int fd, bool add)
+{
+    struct fd_entry *set = fd_entry_at(epoll), *e = fd_entry_at(fd);
+    if (unlikely(!set || !e || !(load_relaxed(&set->flags) & load_relaxed(&e->flags) & FD_KNOWN) ||
+                 thread_self.in_vfork)) {
+        fd_watch_seldom(epoll, fd, add);
+        return;
+    }
+    if (add) {
+        set->watched++;
+        e->epoll = epoll;
+        e->epoll_description = set->description;
+        return;
+    }
+    set->watched -= set->watched != 0;
+    if (e->epoll == epoll)
+        e->epoll = -1;
+}
 uint32_t fd_watched(int epoll);
 
 /* The endpoint of a descriptor, found now if need be: peers of sockets, and with `exact` the paths of files. fd -1: 0
