@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/lock_name.h"
-#include "analysis/lock_stacks.h"
-#include "analysis/mutation_memory.h"
+#include "analysis/mutation_words.h"
+#include "analysis/place.h"
 #include "analysis/rule.h"
 #include "base/compiler.h"
 
@@ -30,21 +29,21 @@ struct seen {
 };
 
 struct mutation_native {
-    struct memory_list memory;
+    const struct memory_list *memory;
     struct seen *list;
     size_t count, capacity;
 };
 
-struct mutation_native *mutation_native_begin(void)
+struct mutation_native *mutation_native_begin(const struct memory_list *memory)
 {
-    return memory_get(1, sizeof(struct mutation_native));
+    struct mutation_native *m = memory_get(1, sizeof(*m));
+    m->memory = memory;
+    return m;
 }
 
 void mutation_native_event(struct mutation_native *m, struct model *model, struct source *source,
                            const union trace_event *event)
 {
-    if (event->header.type == EVENT_WATCHED)
-        memory_list_add(&m->memory, model_process_of(model, source), &event->watched);
     if (event->header.type != EVENT_CONFLICT)
         return;
     uint16_t flags = event->conflict.flags;
@@ -71,36 +70,17 @@ static const char *access_words(uint16_t kind)
     return words[kind & 3];
 }
 
-static const char *locks_words(struct model *model, const struct model_process *process, uint32_t set)
-{
-    const struct trace_lockset *locks = set ? trace_lockset_find(process->trace, set) : NULL;
-    const char *text = NULL;
-    for (size_t i = 0; locks && i < locks->count; i++) {
-        const struct trace_endpoint *endpoint = trace_endpoint_find(process->trace, locks->locks[i]);
-        const char *name =
-            endpoint && endpoint->kind == ENDPOINT_LOCK ? lock_name(model, process, endpoint, 0) : "a lock";
-        text = arena_format(model->arena, "%s%s%s%s", text ? text : "", text ? ", " : "", name,
-                            locks->shared[i] ? " for reading" : "");
-    }
-    return text ? text : "none";
-}
-
 /* Small numbers as such, pointers in hexadecimal. */
 static const char *value_words(struct model *model, uint64_t value)
 {
     return arena_format(model->arena, value < 1000000000 ? "%" PRIu64 : "0x%" PRIx64, value);
 }
 
-static const char *place_words(struct model *model, const struct seen *s, uint32_t stack)
-{
-    const char *words = stack_words(stack_of(model, s, stack), s->process, model->arena);
-    return words ? words : "code without a name";
-}
-
 static const char *title_of(struct model *model, const struct seen *s)
 {
     const struct event_conflict *e = &s->event;
-    const char *first = place_words(model, s, e->first_stack), *second = place_words(model, s, e->second_stack);
+    const char *first = mutation_place(model, s->process, e->first_stack),
+               *second = mutation_place(model, s->process, e->second_stack);
     bool same = strcmp(first, second) == 0;
     switch (s->confidence) {
     case CONFIRMED:
@@ -136,45 +116,30 @@ static void add_values(struct model *model, const struct seen *s, struct finding
         evidence_text(f, "value_that_overwrote_it", value_words(model, e->third_value));
 }
 
-static void add_stack(struct model *model, const struct seen *s, struct finding *f, const char *key, uint32_t tid,
-                      uint32_t stack, const char *does)
-{
-    const char *role = arena_format(model->arena, "thread %u %s", tid, does);
-    finding_stack_add(f, role, stack_of(model, s, stack), 1, 0, model->arena);
-    evidence_text(f, key, arena_format(model->arena, "%s, in %s", role, place_words(model, s, stack)));
-}
-
 static void add_sides(struct model *model, const struct seen *s, struct finding *f)
 {
     const struct event_conflict *e = &s->event;
-    add_stack(model, s, f, "first", e->first_tid, e->first_stack, access_words(e->first_kind));
-    add_stack(model, s, f, "second", e->second_tid, e->second_stack,
-              arena_format(model->arena, "%s meanwhile", access_words(e->second_kind)));
+    mutation_stack(model, s->process, f, "first", e->first_tid, e->first_stack, access_words(e->first_kind));
+    mutation_stack(model, s->process, f, "second", e->second_tid, e->second_stack,
+                   arena_format(model->arena, "%s meanwhile", access_words(e->second_kind)));
     if (e->third_stack)
-        add_stack(model, s, f, "third", e->first_tid, e->third_stack,
-                  e->flags & CONFLICT_LOST ? "overwrites that with what it made of the old value" : "overwrites that");
-    evidence_text(f, "locks_first", locks_words(model, s->process, e->first_locks));
-    evidence_text(f, "locks_second", locks_words(model, s->process, e->second_locks));
-}
-
-static struct thread_info thread_of(const struct seen *s)
-{
-    for (size_t i = 0; i < s->process->thread_count; i++)
-        if (s->process->threads[i].tid == s->event.first_tid)
-            return thread_info_of(&s->process->threads[i]);
-    return (struct thread_info){s->event.first_tid, "", false};
+        mutation_stack(model, s->process, f, "third", e->first_tid, e->third_stack,
+                       e->flags & CONFLICT_LOST ? "overwrites that with what it made of the old value"
+                                                : "overwrites that");
+    evidence_text(f, "locks_first", mutation_locks(model, s->process, e->first_locks));
+    evidence_text(f, "locks_second", mutation_locks(model, s->process, e->second_locks));
 }
 
 static void finding_make(struct mutation_native *m, struct model *model, const struct seen *s,
                          struct findings *findings)
 {
     const struct event_conflict *e = &s->event;
-    const struct memory *memory = memory_list_find(&m->memory, s->process, e->watched);
+    const struct memory *memory = memory_list_find(m->memory, s->process, e->watched);
     struct finding *f = findings_add(findings, rule_name);
     f->id = s->id;
     f->severity = severities[s->confidence];
     f->process = process_info_of(s->process);
-    f->thread = thread_of(s);
+    f->thread = mutation_thread(s->process, e->first_tid);
     f->title = title_of(model, s);
     f->remedy = remedy;
     evidence_text(f, "confidence", confidence_names[s->confidence]);
@@ -220,7 +185,7 @@ void mutation_native_end(struct mutation_native *m, struct model *model, struct 
 {
     for (size_t i = 0; i < m->count; i++) {
         struct seen *s = &m->list[i];
-        s->memory = memory_words(model, s->process, memory_list_find(&m->memory, s->process, s->event.watched));
+        s->memory = memory_words(model, s->process, memory_list_find(m->memory, s->process, s->event.watched));
         s->id = finding_id(model, s);
     }
     for (int confidence = CONFIRMED; confidence >= POSSIBLE; confidence--)
@@ -231,7 +196,18 @@ void mutation_native_end(struct mutation_native *m, struct model *model, struct 
             finding_make(m, model, s, findings);
             finding_count(m, s, &findings->list[findings->count - 1]);
         }
+}
+
+bool mutation_native_told(const struct mutation_native *m, const struct model_process *process, const char *memory)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (m->list[i].told && m->list[i].process == process && strcmp(m->list[i].memory, memory) == 0)
+            return true;
+    return false;
+}
+
+void mutation_native_free(struct mutation_native *m)
+{
     free(m->list);
-    memory_list_free(&m->memory);
     free(m);
 }

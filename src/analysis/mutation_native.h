@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * unlocked-mutation, of memory: what data breakpoints caught (event CONFLICT), and blocks whose life two threads made
- * without anything between them (event LIFECYCLE). A part of rule_unlocked_mutation.c, of the shape of a rule.
+ * unlocked-mutation, of memory: what data breakpoints caught (event CONFLICT). A part of rule_unlocked_mutation.c, of
+ * the shape of a rule.
  *
  * Confidence, in the evidence:
  * - confirmed: an update was lost: what one thread stored was overwritten with what another one had made of an older
@@ -17,14 +17,17 @@
 #ifndef CPROBE_ANALYSIS_MUTATION_NATIVE_H
 #define CPROBE_ANALYSIS_MUTATION_NATIVE_H
 
-#include "analysis/findings.h"
+#include "analysis/mutation_memory.h"
 
 struct mutation_native;
 
-struct mutation_native *mutation_native_begin(void);
+/* memory: what the rule has seen of it by the end; not owned. */
+struct mutation_native *mutation_native_begin(const struct memory_list *memory);
 void mutation_native_event(struct mutation_native *m, struct model *model, struct source *source,
                            const union trace_event *event);
-/* Adds the findings and frees the state. */
 void mutation_native_end(struct mutation_native *m, struct model *model, struct findings *findings);
+/* Whether there is a finding about the memory with these words (memory_words). After the end. */
+bool mutation_native_told(const struct mutation_native *m, const struct model_process *process, const char *memory);
+void mutation_native_free(struct mutation_native *m);
 
 #endif

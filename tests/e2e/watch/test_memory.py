@@ -8,6 +8,7 @@ import unittest
 
 from lib.process import BUILD, ROOT, SHIM, run, scratch
 from lib.recorded import bare, record
+from lib.recording import read_report
 
 PROGRAMS = BUILD / "tests/programs"
 LRU = PROGRAMS / "watch_lru"
@@ -94,6 +95,18 @@ class Memory(unittest.TestCase):
             self.assertTrue(conflict["stack"] and conflict["first_stack"])
             self.assertLess(conflict["first_ns"], conflict["time"])
             self.assertIn(conflict["watched"], {block["id"] for block in watched(trace, BLOCK)})
+
+    def test_life_cycle_finding(self):
+        """Chance again; and where breakpoints have found the same race, theirs is the finding."""
+        found = []
+        for _ in range(PATIENCE):
+            report = read_report(self.record(LRU, 4, 400000, "guilty").directory)
+            found = [finding for finding in report["findings"] if finding["rule"] == "unlocked-mutation"]
+            if found:
+                break
+        self.assertTrue(found, "no finding in any run")
+        self.assertIn("cache_put", found[0]["title"] + str(found[0]["stacks"]))
+        self.assertIn(found[0]["evidence"]["confidence"], ("likely", "confirmed"))
 
     def test_no_life_cycle_conflicts(self):
         for mode in ("locked", "outside", "piped"):

@@ -115,6 +115,75 @@ static void read_is_a_note_where_there_is_a_lock(void **state)
     scene_end(&scene);
 }
 
+/* The block was allocated in PC_HANDLE by one thread and freed by the other one. */
+static void lifecycle(struct trace_builder *b, uint32_t first, uint32_t second, uint32_t allocated, uint16_t flags)
+{
+    const struct event_lifecycle e = {.header = {EVENT_MAGIC, EVENT_LIFECYCLE, sizeof(e), T0 + SEC / 2},
+                                      .start = 0x7f0000001000,
+                                      .first_ns = T0 + SEC / 4,
+                                      .watched = BLOCK,
+                                      .site = 3,
+                                      .first_tid = first,
+                                      .tid = second,
+                                      .first_stack = allocated,
+                                      .stack = scene_stack(b, PC_PARSE, PC_MAIN),
+                                      .kind = LIFECYCLE_FREED,
+                                      .flags = flags};
+    builder_log_raw(b, &e, sizeof(e));
+}
+
+static void blocks_freed_crosswise_are_likely(void **state)
+{
+    (void)state;
+    uint32_t allocated;
+    struct trace_builder *b = process(&allocated);
+    lifecycle(b, FIRST, SECOND, allocated, 0);
+    lifecycle(b, SECOND, FIRST, allocated, LIFECYCLE_CROSSED);
+    lifecycle(b, FIRST, SECOND, allocated, LIFECYCLE_CROSSED);
+    struct scene scene = finish(b);
+    const struct finding *f = scene_finding(&scene, RULE);
+    assert_int_equal(scene.report->finding_count, 1);
+    assert_int_equal(f->severity, SEVERITY_WARNING);
+    assert_int_equal(f->count, 3);
+    assert_non_null(strstr(f->title, "a block of handle_request is freed by another thread"));
+    assert_non_null(strstr(f->title, "parse"));
+    assert_string_equal(scene_evidence(f, "confidence")->string, "likely");
+    assert_int_equal(scene_evidence(f, "lived")->u64, SEC / 4);
+    assert_int_equal(f->thread.tid, FIRST);
+    assert_string_equal(f->stacks[0].role, "thread 101 frees");
+    assert_string_equal(f->stacks[1].role, "thread 102 allocates");
+    scene_end(&scene);
+}
+
+/* Producers and consumers; and a single pair, as a program has it that takes itself apart. */
+static void blocks_freed_one_way_are_handed_over(void **state)
+{
+    (void)state;
+    uint32_t allocated;
+    struct trace_builder *b = process(&allocated);
+    for (int i = 0; i < 5; i++)
+        lifecycle(b, FIRST, SECOND, allocated, 0);
+    lifecycle(b, SECOND, FIRST, allocated, LIFECYCLE_CROSSED);
+    struct scene scene = finish(b);
+    assert_int_equal(scene.report->finding_count, 0);
+    scene_end(&scene);
+}
+
+/* What a breakpoint has shown needs no second finding. */
+static void conflict_tells_more_than_lives(void **state)
+{
+    (void)state;
+    uint32_t allocated;
+    struct trace_builder *b = process(&allocated);
+    conflict(b, scene_stack(b, PC_PARSE, PC_MAIN), CONFLICT_CHANGED, 0);
+    lifecycle(b, SECOND, FIRST, allocated, LIFECYCLE_CROSSED);
+    lifecycle(b, FIRST, SECOND, allocated, LIFECYCLE_CROSSED);
+    struct scene scene = finish(b);
+    assert_int_equal(scene.report->finding_count, 1);
+    assert_int_equal(scene_evidence(&scene.report->findings[0], "written_at_once")->u64, 1);
+    scene_end(&scene);
+}
+
 static void unknown_memory(void **state)
 {
     (void)state;
@@ -133,6 +202,9 @@ int main(void)
         cmocka_unit_test(lost_update_is_confirmed),
         cmocka_unit_test(written_at_once_is_likely),
         cmocka_unit_test(read_is_a_note_where_there_is_a_lock),
+        cmocka_unit_test(blocks_freed_crosswise_are_likely),
+        cmocka_unit_test(blocks_freed_one_way_are_handed_over),
+        cmocka_unit_test(conflict_tells_more_than_lives),
         cmocka_unit_test(unknown_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
