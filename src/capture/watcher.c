@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "capture/armory.h"
@@ -21,6 +22,7 @@
 #include "capture/suspects.h"
 #include "capture/thread.h"
 #include "capture/trap.h"
+#include "capture/watchcost.h"
 #include "capture/watchlist.h"
 
 #define SHARE_PER_MILLE 4       /* of each account, of a processor's time */
@@ -34,6 +36,8 @@
 #define HITS 6                       /* of one thread at one word in one window */
 #define TELL_NS UINT64_C(60000000000)
 #define STOP_NS 100000000
+#define RATE_MIN_NS UINT64_C(1000000) /* what happens in less says nothing about how often it does */
+#define MEASURED 9 /* times that a breakpoint is switched on and off, to learn what that takes here */
 
 enum state { NOT_STARTED = 0, RUNNING = 1, ENDED = 2 };
 
@@ -49,7 +53,10 @@ static struct {
     uint64_t scanned_ns, checked_ns;
     int64_t arming_ns; /* the account of arming, CPU time; the other is trap_budget_ns */
     bool traced;
-    uint64_t told_ns; /* when the totals were written last */
+    uint64_t on_off_ns;                    /* for one breakpoint of the thread itself */
+    uint64_t opening_ns;                   /* for those that are open, all together */
+    uint64_t switches, counted_ns, per_ms; /* context switches of the program, when they were counted, and how fast */
+    uint64_t told_ns;                      /* when the totals were written last */
     uint64_t windows, words, arming_total_ns;
 } watcher;
 
@@ -99,6 +106,37 @@ static void arming_pay(uint64_t ns)
     watcher.arming_total_ns += ns;
 }
 
+static uint64_t switch_cost(uint32_t words)
+{
+    return watchcost_switch(watcher.on_off_ns, words);
+}
+
+/* The program's context switches since they were counted last, with so many breakpoints on. */
+static void switches_pay(uint32_t words)
+{
+    struct rusage usage;
+    uint64_t now = clock_now(), elapsed = now - watcher.counted_ns;
+    if (SYS_CALL(SYS_getrusage, RUSAGE_SELF, &usage, 0, 0, 0, 0) != 0)
+        return;
+    uint64_t switches = (uint64_t)usage.ru_nvcsw + (uint64_t)usage.ru_nivcsw, more = switches - watcher.switches;
+    if (armory_threads())
+        arming_pay(more * switch_cost(words));
+    watcher.switches = switches;
+    watcher.counted_ns = now;
+    if (elapsed >= RATE_MIN_NS)
+        watcher.per_ms = more * 1000000 / elapsed;
+}
+
+/* Nothing is armed for so long: what is open is closed where leaving it would cost more than to open it again. */
+static void rest_unarmed(uint64_t ns)
+{
+    if (armory_threads() && ns / 1000 * watcher.per_ms / 1000 * switch_cost(0) > watcher.opening_ns) {
+        armory_close();
+        watcher.scanned_ns = 0;
+    }
+    rest(ns < IDLE_NS ? ns : IDLE_NS);
+}
+
 /* How long until both accounts have something, 0: they have. */
 static uint64_t accounts_wait(void)
 {
@@ -107,7 +145,7 @@ static uint64_t accounts_wait(void)
     if (least > 0)
         return 0;
     uint64_t wait = (uint64_t)(-least + 1) * 1000 / SHARE_PER_MILLE;
-    return wait < WINDOW_MIN_NS ? WINDOW_MIN_NS : wait > IDLE_NS ? IDLE_NS : wait;
+    return wait < WINDOW_MIN_NS ? WINDOW_MIN_NS : wait;
 }
 
 /* ---- who else is there ---- */
@@ -155,20 +193,31 @@ static bool scan(uint64_t now)
     watcher.seen = news;
     watcher.scanned_ns = now;
     uint64_t begin = clock_thread_cpu();
+    uint32_t before = armory_threads();
     int error = armory_scan((uint32_t)draw());
-    arming_pay(clock_thread_cpu() - begin);
+    uint64_t cost = clock_thread_cpu() - begin;
+    arming_pay(cost);
+    if (armory_threads() > before)
+        watcher.opening_ns = before ? watcher.opening_ns + cost : cost;
     return error == 0 && !alone();
 }
 
 /* ---- windows ---- */
 
+static uint64_t window_length(uint64_t arming_ns, uint32_t words)
+{
+    uint64_t length = watchcost_window(arming_ns, 2 * SHARE_PER_MILLE, watcher.per_ms, switch_cost(words));
+    return length < WINDOW_MIN_NS ? WINDOW_MIN_NS : length > WINDOW_MAX_NS ? WINDOW_MAX_NS : length;
+}
+
 static void window(uint32_t words)
 {
+    switches_pay(0);
     uint64_t begin = clock_thread_cpu();
     armory_arm(words, HITS);
     uint64_t cost = clock_thread_cpu() - begin;
-    uint64_t length = cost * 1000 / SHARE_PER_MILLE / 2;
-    rest(length < WINDOW_MIN_NS ? WINDOW_MIN_NS : length > WINDOW_MAX_NS ? WINDOW_MAX_NS : length);
+    rest(window_length(cost, words));
+    switches_pay(words);
     uint64_t end = clock_thread_cpu();
     armory_disarm(words);
     arming_pay(cost + (clock_thread_cpu() - end));
@@ -200,6 +249,7 @@ static bool round_trip(void)
 {
     uint64_t now = clock_now();
     accounts_fill();
+    switches_pay(0);
     if (!recorder_on() || debugged(now)) {
         armory_close();
         watcher.scanned_ns = 0;
@@ -208,7 +258,7 @@ static bool round_trip(void)
     }
     uint64_t wait = accounts_wait();
     if (wait) {
-        rest(wait);
+        rest_unarmed(wait);
         return true;
     }
     if (!scan(now))
@@ -221,8 +271,21 @@ static bool round_trip(void)
     if (words)
         window(words);
     else
-        rest(IDLE_NS / 2);
+        rest_unarmed(IDLE_NS / 2);
     return true;
+}
+
+/* Switches it on and off: the least that this took. */
+static void measure(struct breakpoint *b)
+{
+    watcher.on_off_ns = UINT64_MAX;
+    for (int i = 0; i < MEASURED; i++) {
+        uint64_t begin = clock_now();
+        breakpoint_arm(b, (uintptr_t)&trap_test_word, sizeof(trap_test_word), false, TRAP_TEST_DATA, 1);
+        breakpoint_disarm(b, watcher.tid, false);
+        uint64_t took = clock_now() - begin;
+        watcher.on_off_ns = took < watcher.on_off_ns ? took : watcher.on_off_ns;
+    }
 }
 
 /* Whether breakpoints fire here: on some virtual machines they never do. */
@@ -240,6 +303,8 @@ static bool self_test(void)
         return false;
     error = breakpoint_arm(&b, (uintptr_t)&trap_test_word, sizeof(trap_test_word), false, TRAP_TEST_DATA, 1);
     bool fires = !error && trap_test();
+    if (fires)
+        measure(&b);
     breakpoint_close(&b);
     if (!fires)
         say("races are not looked for with breakpoints: they never fire on this machine");

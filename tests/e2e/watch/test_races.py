@@ -80,6 +80,16 @@ class Races(Case):
                     report = recording.report()
                 self.assertEqual(self.findings(report), [], brief(report))
 
+    def test_switches_are_paid_for(self):
+        """Breakpoints make context switches dearer. At 2 us each, and at most 1 % of two CPUs' time for them."""
+        seconds = 4
+        recorded = record(PROGRAMS / "watch_token", seconds)
+        switches, told = int(recorded.out), self.looked_at(recorded.trace())
+        self.assertEqual((recorded.status, self.conflicts(recorded.trace())), (0, []))
+        self.assertGreater(told["windows"], 0)
+        if switches > 40000 * seconds:  # on a machine that is busy with other things there may be less
+            self.assertLess(told["windows"], 20 * seconds, "windows of 6 ms and more")
+
     def test_off(self):
         trace = record(PROGRAMS / "races", "list", 2, env={"CPROBE_WATCH": "off"}).trace()
         self.assertEqual(self.conflicts(trace), [])
