@@ -113,6 +113,7 @@ static ALWAYS_INLINE void signal_begin(const pthread_cond_t *condition, uintptr_
     if (unlikely(!recorder_on()))
         return;
     life_told();
+    condition_used(condition);
     if (unlikely(gil_wanted()))
         gil_signalled(condition);
     if (!(load_relaxed(&condition->__data.__wrefs) >> WAITERS_SHIFT))

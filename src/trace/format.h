@@ -235,6 +235,9 @@ enum misuse {
     MISUSE_TWO_MUTEXES = 9,     /* a condition was waited for with two mutexes at the same time */
     MISUSE_WAITED_FOR = 10,     /* destroyed, or initialised again, while threads waited for it */
     MISUSE_BORN_TWICE = 11,     /* initialised again without having been destroyed */
+    MISUSE_FREED_HELD = 12,     /* its memory was freed while the thread held it */
+    MISUSE_BORN_HELD = 13,      /* initialised again while the thread held it */
+    MISUSE_NEVER_BORN = 14,     /* used although it cannot have been initialised */
 };
 
 /* event_conflict.*_kind, low 8 bits */
