@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "capture/gil.h"
 
+#include "capture/oncpu.h"
 #include "capture/python.h"
+#include "capture/thread.h"
+
+#define LATE_INTERVALS 3 /* that each waiter waited: an owner that computes in Python hears of it after one */
 
 uintptr_t gil_condition;
+uint32_t gil_overdue;
 
 bool gil_own(uintptr_t lock)
 {
@@ -41,6 +46,25 @@ uintptr_t gil_held(uintptr_t pc)
     if (!recorder_python() || python_owns(pc) || !python_gil_held())
         return 0;
     return load_relaxed(&gil_condition);
+}
+
+void gil_given(const void *condition, uint32_t waiters)
+{
+    struct thread *t = &thread_self;
+    if ((uintptr_t)condition != load_relaxed(&gil_condition))
+        return;
+    uint32_t overdue = load_relaxed(&gil_overdue);
+    store_relaxed(&gil_overdue, 0);
+    if (t->watched || overdue < LATE_INTERVALS * waiters || !recorder_on() || !thread_enter(t, FRAME_ADDRESS))
+        return;
+    if (t->slot)
+        oncpu_watch(t);
+    thread_leave(t);
+}
+
+bool gil_late(void)
+{
+    return recorder_python() && load_relaxed(&gil_overdue) && python_gil_held();
 }
 
 bool gil_taking(uintptr_t lock)

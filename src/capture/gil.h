@@ -13,6 +13,7 @@
 #ifndef CPROBE_CAPTURE_GIL_H
 #define CPROBE_CAPTURE_GIL_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,6 +32,27 @@ static inline bool gil_wanted(void)
 /* The lock that stands for the GIL if the calling thread has it and keeps it during a call that returns to `pc`
    (0: that is known to wait), else 0. */
 uintptr_t gil_held(uintptr_t pc);
+
+/*
+ * An owner that lets others wait. CPython asks the owner to give the GIL away after a switch interval (5 ms) and waits
+ * on; an owner inside a call of C does not hear of it. In that call it does nothing that a hook sees, so where it is
+ * must be sampled while it computes (oncpu.h).
+ */
+extern HIDDEN uint32_t gil_overdue; /* any: intervals that threads waited in vain, since it was last given away */
+
+/* A wait for the GIL ended with `error`. */
+static inline void gil_waited(int error)
+{
+    if (error == ETIMEDOUT)
+        add_relaxed(&gil_overdue, 1);
+}
+
+/* The calling thread gives it away by signalling the condition, for which `waiters` wait: it is sampled from now on if
+   it was late. */
+COLD void gil_given(const void *condition, uint32_t waiters);
+
+/* Whether the calling thread has the GIL and is late. Async-signal-safe. */
+bool gil_late(void);
 
 /* Whether the calling thread, which asks for `lock`, is about to take the GIL. */
 bool gil_taking(uintptr_t lock);

@@ -223,6 +223,9 @@ enum lock_kind {
 #define ORDER_TIMED 0x0008       /* the request for `to` had a time limit */
 #define ORDER_ALONE 0x0010       /* the process had no other thread */
 
+/* event_cpu.flags */
+#define CPU_GIL 0x0001 /* it had CPython's GIL, for which others had waited for longer than the switch interval */
+
 /* event_misuse.kind */
 enum misuse {
     MISUSE_SELF_DEADLOCK = 1,   /* waits for a lock that it holds itself */
