@@ -24,6 +24,13 @@ class WakeChain(Case):
         self.assertEqual(len(stacks), 1)
         self.assertIn("worker", [frame["function"] for frame in stacks[0]["frames"]])
 
+    def test_worker_that_waits_for_another(self):
+        finding = self.record("chain")
+        self.assertRegex(finding["evidence"]["root_cause"],
+                         r"^wake_chain \(\d+\) waits for wake_chain \(\d+\), which waits \d.* of that time for .*, in ask_server \(")
+        stacks = [stack for stack in finding["stacks"] if stack["role"] == "what the waker waits for"]
+        self.assertIn("store", [frame["function"] for frame in stacks[0]["frames"]])
+
     def test_worker_that_computes(self):
         self.assertNotIn("root_cause", self.record("compute")["evidence"])
 
