@@ -26,7 +26,7 @@ struct wake_cause {
     const struct model_process *waker_process;
     uint32_t waker_stack, waker_endpoint, operation;
     uint16_t call;
-    double ns; /* of the waits */
+    double ns;                                    /* of the waits */
     const struct model_thread *links[WAKE_LINKS]; /* who waited for whom in between, from the first waker on */
     size_t link_count;
 };
