@@ -9,6 +9,7 @@
 
 uintptr_t gil_condition;
 uint32_t gil_overdue;
+static uint32_t gives; /* any, written by owners: how often it was given away */
 
 bool gil_own(uintptr_t lock)
 {
@@ -54,17 +55,22 @@ void gil_given(const void *condition, uint32_t waiters)
     if ((uintptr_t)condition != load_relaxed(&gil_condition))
         return;
     uint32_t overdue = load_relaxed(&gil_overdue);
+    store_relaxed(&gives, gives + 1); /* who gives it away has its mutex */
     store_relaxed(&gil_overdue, 0);
-    if (t->watched || overdue < LATE_INTERVALS * waiters || !recorder_on() || !thread_enter(t, FRAME_ADDRESS))
+    if (t->watched || !waiters || overdue < LATE_INTERVALS * waiters || !recorder_on() ||
+        !thread_enter(t, FRAME_ADDRESS))
         return;
     if (t->slot)
         oncpu_watch(t);
     thread_leave(t);
 }
 
-bool gil_late(void)
+bool gil_late(struct thread *t)
 {
-    return recorder_python() && load_relaxed(&gil_overdue) && python_gil_held();
+    uint32_t now = load_relaxed(&gives);
+    bool held = recorder_python() && python_gil_held(), kept = held && t->gil_gives == now;
+    t->gil_gives = held ? now : now - 1;
+    return kept && load_relaxed(&gil_overdue);
 }
 
 bool gil_taking(uintptr_t lock)

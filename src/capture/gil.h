@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "capture/lockset.h"
+#include "capture/thread.h"
 
 /* A condition of the interpreter's is signalled: perhaps the one that stands for the GIL. */
 COLD void gil_signalled(const void *condition);
@@ -51,8 +52,9 @@ static inline void gil_waited(int error)
    it was late. */
 COLD void gil_given(const void *condition, uint32_t waiters);
 
-/* Whether the calling thread has the GIL and is late. Async-signal-safe. */
-bool gil_late(void);
+/* Whether the calling thread has the GIL, others ask for it, and it was not given away since it was last asked this:
+   that threads waited in vain may have been an earlier owner's doing. Async-signal-safe. */
+bool gil_late(struct thread *t);
 
 /* Whether the calling thread, which asks for `lock`, is about to take the GIL. */
 bool gil_taking(uintptr_t lock);

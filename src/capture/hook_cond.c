@@ -110,8 +110,10 @@ EXPORT int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mu
 
 static void gil_leave(const pthread_cond_t *condition)
 {
-    lock_contended(condition, LOCK_KIND_GIL);
-    gil_given(condition, load_relaxed(&condition->__data.__wrefs) >> WAITERS_SHIFT);
+    uint32_t waiters = load_relaxed(&condition->__data.__wrefs) >> WAITERS_SHIFT;
+    if (waiters)
+        lock_contended(condition, LOCK_KIND_GIL);
+    gil_given(condition, waiters);
 }
 
 /* The interpreter lock is given away: before the waiter has it, while this thread's Python frames are still there.
@@ -124,10 +126,10 @@ static ALWAYS_INLINE void signal_begin(const pthread_cond_t *condition, uintptr_
     condition_used(condition);
     if (unlikely(gil_wanted()))
         gil_signalled(condition);
-    if (!(load_relaxed(&condition->__data.__wrefs) >> WAITERS_SHIFT))
-        wakeup_unattended(condition, pc);
-    else if (unlikely(python_owns((uintptr_t)condition)))
+    if (unlikely(python_owns((uintptr_t)condition)))
         gil_leave(condition);
+    else if (!(load_relaxed(&condition->__data.__wrefs) >> WAITERS_SHIFT))
+        wakeup_unattended(condition, pc);
     else
         wakeup_settled(condition);
 }

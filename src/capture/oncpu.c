@@ -80,7 +80,7 @@ static void handler(int signal, siginfo_t *info, void *context)
     if (info->si_code != SI_TIMER || !t->slot || !recorder_on() || !thread_enter(t, FRAME_ADDRESS))
         return;
     uint64_t begin = turn_begin(t), now = clock_now();
-    bool stalls = begin && now - begin >= recorder.settings.stall_ns, late = gil_late();
+    bool stalls = begin && now - begin >= recorder.settings.stall_ns, late = gil_late(t);
     if (stalls || late)
         record(t, context, stalls ? begin : 0, now, late ? CPU_GIL : 0);
     thread_leave(t);

@@ -5,12 +5,14 @@ its short sleeps. The argument chooses:
 match   re.match() with a pattern that backtracks: keeps the GIL
 pydll   SHA256() of libcrypto through ctypes.PyDLL: keeps it
 cdll    the same through ctypes.CDLL: gives it away, nothing is expected
+pool    several threads compress, which gives it away, and compute in Python: they may wait for it, but no call keeps it
 """
 import ctypes
 import re
 import sys
 import threading
 import time
+import zlib
 
 CALLS, SECONDS = 15, 3  # at least
 data = b"x" * (40 << 20)
@@ -26,6 +28,11 @@ def sha(library):
     library.SHA256(data, ctypes.c_size_t(len(data)), digest)
 
 
+def mixed():
+    zlib.compress(data[:1 << 20])
+    sum(i for i in range(20000))
+
+
 def hog(call, *arguments):
     global done
     end = time.monotonic() + SECONDS
@@ -36,9 +43,12 @@ def hog(call, *arguments):
     done = True
 
 
-work = {"match": (match,), "pydll": (sha, ctypes.PyDLL("libcrypto.so.3")), "cdll": (sha, ctypes.CDLL("libcrypto.so.3"))}
-thread = threading.Thread(target=hog, args=work[sys.argv[1]])
-thread.start()
+work = {"match": (match,), "pydll": (sha, ctypes.PyDLL("libcrypto.so.3")), "cdll": (sha, ctypes.CDLL("libcrypto.so.3")),
+        "pool": (mixed,)}
+threads = [threading.Thread(target=hog, args=work[sys.argv[1]]) for _ in range(6 if sys.argv[1] == "pool" else 1)]
+for thread in threads:
+    thread.start()
 while not done:
     time.sleep(0.001)
-thread.join()
+for thread in threads:
+    thread.join()

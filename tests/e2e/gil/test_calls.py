@@ -35,6 +35,9 @@ class Calls(Case):
         report = self.record("cdll")
         self.assertEqual([f["title"] for f in report["findings"] if f["rule"] in ("lock-contention", "gil-held-io")], [])
 
+    def test_nobody_keeps(self):
+        self.assertEqual([f["evidence"]["call"] for f in self.record("pool")["findings"] if "call" in f["evidence"]], [])
+
 
 if __name__ == "__main__":
     main()
