@@ -341,8 +341,7 @@ static void cause_evidence(const struct problem *problem, const struct model *mo
     const struct stack *stack = symbols_stack(model->symbols, best->waker_process->trace, best->waker_stack, 0);
     const char *where = stack_words(stack, best->waker_process, arena);
     evidence_text(finding, "root_cause",
-                  arena_format(arena, "%s waits %s of that time for %s%s%s",
-                               waker_name(model, problem->shares[0].row->thread->process, best->waker->tid, arena),
+                  arena_format(arena, "%s waits %s of that time for %s%s%s", wake_cause_who(best, model, arena),
                                words_duration(round_whole(best->ns), arena), wake_cause_words(best, arena),
                                where ? ", in " : "", where ? where : ""));
     finding_stack_add(finding, "what the waker waits for", stack, 0, best->ns, arena);

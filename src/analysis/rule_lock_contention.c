@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/gil_calls.h"
 #include "analysis/lock_io.h"
 #include "analysis/lock_stacks.h"
 #include "analysis/problem.h"
@@ -161,6 +162,25 @@ static const char *owners_report(const struct model *model, const struct lock_cl
     return phrase;
 }
 
+/* ", in calls of match (python3.11)": what did not give the interpreter lock away; "" where that was not seen. */
+static const char *call_report(const struct gil_calls *calls, const struct lock_class *class, struct model *model,
+                               struct finding *finding, struct arena *arena)
+{
+    struct gil_call call;
+    if (!class_is_gil(class) || !gil_calls_worst(calls, model, class->process, &call, arena))
+        return "";
+    if (call.name)
+        evidence_text(finding, "call", call.name);
+    if (call.caller)
+        evidence_text(finding, "call_from", call.caller);
+    evidence_ratio(finding, "call_share", call.share);
+    finding_stack_add(finding, "does not release the GIL", call.stack, (double)call.count, call.ns, arena);
+    if (!call.name && !call.caller)
+        return "";
+    return call.name ? arena_format(arena, ", in calls of %s that do not release it", call.name)
+                     : arena_format(arena, ", in C called from %s that does not release it", call.caller);
+}
+
 /* ---- the finding ---- */
 
 static const char *remedy_of(const struct lock_class *class)
@@ -176,8 +196,8 @@ static const char *remedy_of(const struct lock_class *class)
            "that it protects, or let readers share it.";
 }
 
-static void problem_find(const struct problem *problem, const struct lock_class *class, struct model *model,
-                         struct findings *findings)
+static void problem_find(const struct problem *problem, const struct lock_class *class, const struct gil_calls *calls,
+                         struct model *model, struct findings *findings)
 {
     struct loss loss = problem_loss(problem);
     struct finding *finding = problem_report(problem, &loss.worst, rule_name, "waiting", findings);
@@ -200,9 +220,11 @@ static void problem_find(const struct problem *problem, const struct lock_class 
                                    words_duration(round_whole(class->wait_ns / class->contended), arena),
                                    class->queue_mean, words_duration(class->turn_ns, arena)));
     const char *owner = owners_report(model, class, finding, arena);
-    finding->title = arena_format(arena, "Threads wait %s in all for %s%s%s, up to %s of one's time%s",
-                                  words_duration(finding->total_ns, arena), class_is_gil(class) ? "the " : "",
-                                  class->name, convoy ? ", in a convoy" : "", words_share(loss.share, arena), owner);
+    const char *call = call_report(calls, class, model, finding, arena);
+    finding->title =
+        arena_format(arena, "Threads wait %s in all for %s%s%s, up to %s of one's time%s%s",
+                     words_duration(finding->total_ns, arena), class_is_gil(class) ? "the " : "", class->name,
+                     convoy ? ", in a convoy" : "", words_share(loss.share, arena), owner, call);
     finding->remedy = remedy_of(class);
     problem_evidence(problem, model, finding, findings);
 }
@@ -232,12 +254,23 @@ static void problems_mark(const struct shares *shares, const struct model *model
     }
 }
 
+static void *rule_begin(struct model *model)
+{
+    (void)model;
+    return gil_calls_new();
+}
+
+static void rule_event(void *state, struct model *model, struct source *source, const union trace_event *event)
+{
+    gil_calls_event(state, model_process_of(model, source), event);
+}
+
 static void rule_end(void *state, struct model *model, struct findings *findings)
 {
     struct shares shares = {NULL, 0, 0};
     struct problem problem;
     bool *reported = memory_get(model->locks.class_count + 1, sizeof(*reported));
-    (void)state;
+    struct gil_calls *calls = state;
     shares_collect(model, &shares);
     shares_sort(&shares);
     problems_mark(&shares, model, reported);
@@ -245,10 +278,11 @@ static void rule_end(void *state, struct model *model, struct findings *findings
         const struct lock_class *class = problem_class(&problem, model);
         double elsewhere = io_ns(model, class) + passed_ns(model, class, reported);
         if (reported[class - model->locks.classes] && elsewhere < EXPLAINED * class->wait_ns)
-            problem_find(&problem, class, model, findings);
+            problem_find(&problem, class, calls, model, findings);
     }
     free(reported);
     shares_free(&shares);
+    gil_calls_free(calls);
 }
 
-const struct rule rule_lock_contention = {.end = rule_end};
+const struct rule rule_lock_contention = {.begin = rule_begin, .event = rule_event, .end = rule_end};

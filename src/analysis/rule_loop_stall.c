@@ -339,7 +339,9 @@ static void rule_event(void *opaque, struct model *model, struct source *source,
         wait_take(state, model, model->wait);
         break;
     case EVENT_CPU:
-        thread = state->open_count > 0 ? model_thread_find(process, event->cpu.slot, event->cpu.tid) : NULL;
+        thread = event->cpu.turn_start_ns && state->open_count > 0
+                     ? model_thread_find(process, event->cpu.slot, event->cpu.tid)
+                     : NULL;
         open = turn_around(state, thread, event->header.time_ns);
         if (open)
             item_add(open, (struct turn_item){process, event->cpu.stack, 0, model->context, 0, 1});

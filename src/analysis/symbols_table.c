@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/symbols_methods.h"
+
 struct function {
     uint64_t start, end;
     uint64_t reach; /* greatest end of this and all earlier functions: how far back a search must go */
@@ -134,6 +136,39 @@ static void table_fill(struct symbols_table *table, Dwfl_Module *module, int sym
     }
 }
 
+/* Whether the file is CPython, or made to be called by it. */
+static bool names_python(Dwfl_Module *module, int symbols)
+{
+    for (int i = 0; i < symbols; i++) {
+        GElf_Sym symbol;
+        const char *name = dwfl_module_getsym(module, i, &symbol, NULL);
+        if (name && (!strncmp(name, "PyModule", 8) || !strncmp(name, "PyInit_", 7)))
+            return true;
+    }
+    return false;
+}
+
+/* Functions that no symbol covers but that Python knows by name. */
+static void table_add_methods(struct symbols_table *table, Dwfl_Module *module)
+{
+    struct symbols_method *methods;
+    size_t count = symbols_methods_read(module, &methods), first = table->count;
+    struct function *bigger = count ? reallocarray(table->functions, first + count, sizeof(*bigger)) : NULL;
+    if (bigger) {
+        size_t end = first;
+        table->functions = bigger;
+        for (size_t i = 0; i < count; i++) {
+            const struct symbols_method *method = &methods[i];
+            if (!symbols_table_find(table, method->start))
+                bigger[end++] = (struct function){
+                    .start = method->start, .end = method->end, .limit = method->end, .name = method->name};
+        }
+        table->count = end;
+        table_sort(table);
+    }
+    free(methods);
+}
+
 int symbols_table_new(Dwfl_Module *module, struct symbols_table **out)
 {
     struct symbols_table *table = calloc(1, sizeof(*table));
@@ -148,6 +183,8 @@ int symbols_table_new(Dwfl_Module *module, struct symbols_table **out)
         }
         table_fill(table, module, symbols);
         table_sort(table);
+        if (names_python(module, symbols))
+            table_add_methods(table, module);
     }
     *out = table;
     return 0;

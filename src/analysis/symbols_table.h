@@ -12,8 +12,9 @@
 
 struct symbols_table;
 
-/* Reads .symtab (of the file or of its debug file) or .dynsym. 0 with *out owned by the caller, or -ENOMEM. A file
-   without symbols gives an empty table. The table points to names inside `module`, which must outlive it. */
+/* Reads .symtab (of the file or of its debug file) or .dynsym, and what Python knows by name (symbols_methods.h). 0
+   with *out owned by the caller, or -ENOMEM. A file without symbols gives an empty table. The table points to names
+   inside `module`, which must outlive it. */
 int symbols_table_new(Dwfl_Module *module, struct symbols_table **out);
 void symbols_table_free(struct symbols_table *table);
 

@@ -7,6 +7,7 @@
 #include "analysis/conversation.h"
 #include "analysis/findings.h"
 #include "analysis/lock_name.h"
+#include "analysis/waker.h"
 
 #define OPEN_MAX 4096     /* waits that are open at one time; the oldest go first */
 #define LENGTH_MIN 500000 /* ns: shorter waits are not looked into */
@@ -18,6 +19,14 @@ struct wake_wait {
     double weight;
     uint32_t stack, endpoint, operation, waker;
     uint16_t call;
+    bool charged; /* or not to be: for a lock that has an owner it is only part of others' chains */
+};
+
+/* A part of a wait, and the wakers that it was followed through. */
+struct stretch {
+    const struct wake_wait *wait;
+    const struct model_thread *links[WAKE_LINKS];
+    size_t link_count;
 };
 
 struct wake_chain *wake_chain_new(struct model *model)
@@ -37,8 +46,10 @@ void wake_chain_free(struct wake_chain *chain)
 
 /* ---- charging ---- */
 
-static void cause_add(struct wake_chain *chain, const struct wake_wait *wait, const struct wake_wait *reason, double ns)
+static void cause_add(struct wake_chain *chain, const struct stretch *stretch, const struct wake_wait *reason,
+                      double ns)
 {
+    const struct wake_wait *wait = stretch->wait;
     for (size_t i = 0; i < chain->cause_count; i++) {
         struct wake_cause *c = &chain->causes[i];
         if (c->process == wait->process && c->stack == wait->stack && c->endpoint == wait->endpoint &&
@@ -49,9 +60,19 @@ static void cause_add(struct wake_chain *chain, const struct wake_wait *wait, co
         }
     }
     chain->causes = memory_grow(chain->causes, chain->cause_count, &chain->cause_capacity, sizeof(*chain->causes));
-    chain->causes[chain->cause_count++] =
-        (struct wake_cause){wait->process, wait->stack,      wait->endpoint,    reason->thread, reason->process,
-                            reason->stack, reason->endpoint, reason->operation, reason->call,   ns};
+    struct wake_cause *c = &chain->causes[chain->cause_count++];
+    *c = (struct wake_cause){.process = wait->process,
+                             .stack = wait->stack,
+                             .endpoint = wait->endpoint,
+                             .waker = reason->thread,
+                             .waker_process = reason->process,
+                             .waker_stack = reason->stack,
+                             .waker_endpoint = reason->endpoint,
+                             .operation = reason->operation,
+                             .call = reason->call,
+                             .ns = ns,
+                             .link_count = stretch->link_count};
+    memcpy(c->links, stretch->links, sizeof(c->links));
 }
 
 static bool threads_share_machine(const struct model_thread *a, const struct model_thread *b)
@@ -59,38 +80,72 @@ static bool threads_share_machine(const struct model_thread *a, const struct mod
     return strcmp(a->process->source->info->boot_id, b->process->source->info->boot_id) == 0;
 }
 
-static void wait_charge(struct wake_chain *chain, const struct wake_wait *wait)
+static bool stretch_passed(const struct stretch *stretch, const struct model_thread *thread)
 {
+    bool passed = stretch->wait->thread == thread;
+    for (size_t i = 0; i < stretch->link_count; i++)
+        passed |= stretch->links[i] == thread;
+    return passed;
+}
+
+/* Whether `other` is a wait of the thread `waker` during [*from, *to), which is cut to that. */
+static bool stretch_meets(const struct stretch *stretch, const struct wake_wait *other, uint32_t waker, uint64_t *from,
+                          uint64_t *to)
+{
+    *from = other->begin_ns > *from ? other->begin_ns : *from;
+    *to = other->end_ns < *to ? other->end_ns : *to;
+    return *from < *to && other->thread->tid == waker && threads_share_machine(other->thread, stretch->wait->thread);
+}
+
+/* Charges what `waker` waited for from `begin` to `end`, and those whom it waited for. */
+static void stretch_charge(struct wake_chain *chain, struct stretch *stretch, uint32_t waker, uint64_t begin,
+                           uint64_t end)
+{
+    uint64_t from, to;
     for (size_t i = 0; i < chain->reason_count; i++) {
-        const struct wake_wait *reason = &chain->reasons[i];
-        uint64_t from = reason->begin_ns > wait->begin_ns ? reason->begin_ns : wait->begin_ns;
-        uint64_t to = reason->end_ns < wait->end_ns ? reason->end_ns : wait->end_ns;
-        if (from < to && reason->thread->tid == wait->waker && threads_share_machine(reason->thread, wait->thread))
-            cause_add(chain, wait, reason, wait->weight * (double)(to - from));
+        from = begin, to = end;
+        if (stretch_meets(stretch, &chain->reasons[i], waker, &from, &to))
+            cause_add(chain, stretch, &chain->reasons[i], stretch->wait->weight * (double)(to - from));
+    }
+    for (size_t i = 0; i < chain->wait_count && stretch->link_count < WAKE_LINKS; i++) {
+        const struct wake_wait *link = &chain->waits[i];
+        from = begin, to = end;
+        if (!stretch_meets(stretch, link, waker, &from, &to) || stretch_passed(stretch, link->thread))
+            continue;
+        stretch->links[stretch->link_count++] = link->thread;
+        stretch_charge(chain, stretch, link->waker, from, to);
+        stretch->link_count--;
     }
 }
 
 /* ---- the stream ---- */
 
+static size_t kept_after(struct wake_wait *list, size_t count, uint64_t oldest)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (list[i].end_ns > oldest)
+            list[kept++] = list[i];
+    }
+    return kept;
+}
+
+/* What is over stays for as long as a wait is open that it may be part of. */
 static void chain_advance(struct wake_chain *chain, uint64_t now)
 {
     uint64_t oldest = now;
-    size_t kept = 0;
     for (size_t i = 0; i < chain->wait_count; i++) {
-        if (chain->waits[i].end_ns <= now) {
-            wait_charge(chain, &chain->waits[i]);
-            continue;
+        struct wake_wait *wait = &chain->waits[i];
+        if (!wait->charged && wait->end_ns <= now) {
+            struct stretch stretch = {.wait = wait};
+            stretch_charge(chain, &stretch, wait->waker, wait->begin_ns, wait->end_ns);
+            wait->charged = true;
         }
-        oldest = chain->waits[i].begin_ns < oldest ? chain->waits[i].begin_ns : oldest;
-        chain->waits[kept++] = chain->waits[i];
+        if (wait->end_ns > now)
+            oldest = wait->begin_ns < oldest ? wait->begin_ns : oldest;
     }
-    chain->wait_count = kept;
-    kept = 0;
-    for (size_t i = 0; i < chain->reason_count; i++) {
-        if (chain->reasons[i].end_ns > oldest)
-            chain->reasons[kept++] = chain->reasons[i];
-    }
-    chain->reason_count = kept;
+    chain->wait_count = kept_after(chain->waits, chain->wait_count, oldest);
+    chain->reason_count = kept_after(chain->reasons, chain->reason_count, oldest);
 }
 
 static void open_add(struct wake_wait **list, size_t *count, size_t *capacity, const struct wake_wait *wait)
@@ -143,12 +198,13 @@ void wake_chain_event(struct wake_chain *chain, const struct merged *merged)
     if (!awaits && merged->kind != MERGED_DETAIL) {
         chain_advance(chain, wait.begin_ns);
         open_add(&chain->reasons, &chain->reason_count, &chain->reason_capacity, &wait);
-    } else if (awaits && merged->offcpu && merged->offcpu->waker && !lock_has_owner(wait.process, wait.endpoint)) {
+    } else if (awaits && merged->offcpu && merged->offcpu->waker) {
         chain_advance(chain, merged->offcpu->header.time_ns);
         wait.begin_ns = merged->offcpu->header.time_ns;
         wait.end_ns = wait.begin_ns + merged->offcpu->duration_ns;
         wait.weight = merged->weight;
         wait.waker = merged->offcpu->waker;
+        wait.charged = lock_has_owner(wait.process, wait.endpoint);
         open_add(&chain->waits, &chain->wait_count, &chain->wait_capacity, &wait);
     }
 }
@@ -163,6 +219,16 @@ void wake_chain_finish(struct wake_chain *chain)
 bool wake_cause_is_of(const struct wake_cause *cause, const struct wait_row *row)
 {
     return cause->process == row->process && cause->stack == row->stack && cause->endpoint == row->endpoint;
+}
+
+const char *wake_cause_who(const struct wake_cause *cause, const struct model *model, struct arena *arena)
+{
+    const struct model_process *process = cause->process;
+    const char *words = "";
+    for (size_t i = 0; i < cause->link_count; i++)
+        words = arena_format(arena, "%s%s waits for ", words, waker_name(model, process, cause->links[i]->tid, arena));
+    return arena_format(arena, "%s%s%s", words, waker_name(model, process, cause->waker->tid, arena),
+                        cause->link_count > 0 ? ", which" : "");
 }
 
 const char *wake_cause_words(const struct wake_cause *cause, struct arena *arena)

@@ -24,6 +24,7 @@ void condition_waited(const pthread_cond_t *condition, const pthread_mutex_t *mu
 {
     uint64_t *pair = &pairs[(lockset_mix((uintptr_t)condition) >> 24) % PAIRS];
     uint64_t word = (uint64_t)(uintptr_t)condition << 16 | (lockset_mix((uintptr_t)mutex) >> 24 & 0xffff);
+    condition_used(condition);
     if (likely(!(load_relaxed(&condition->__data.__wrefs) >> WAITERS_SHIFT))) {
         store_relaxed(pair, word);
         return;
@@ -31,6 +32,28 @@ void condition_waited(const pthread_cond_t *condition, const pthread_mutex_t *mu
     uint64_t found = load_relaxed(pair);
     if (unlikely(found >> 16 == word >> 16 && found != word) && recorder_on() && layout_known())
         lock_misused(MISUSE_TWO_MUTEXES, condition, LOCK_KIND_CONDITION, 0, 0);
+}
+
+/* Whether anything but what the attributes say (__wrefs, lowest bits) is not 0, as it is from the first waiter on. */
+static bool condition_marked(const pthread_cond_t *condition)
+{
+    uint32_t marks = load_acquire(&condition->__data.__wrefs) >> WAITERS_SHIFT;
+    for (int group = 0; group < 2; group++)
+        marks |= load_acquire(&condition->__data.__g_refs[group]) | load_acquire(&condition->__data.__g_size[group]) |
+                 load_acquire(&condition->__data.__g_signals[group]);
+    return marks | load_acquire(&condition->__data.__g1_orig_size) |
+           load_acquire(&condition->__data.__g1_start.__value64);
+}
+
+/* A waiter is counted before it marks anything, so that what is read in the other order is no waiter's. */
+void condition_suspect(const pthread_cond_t *condition)
+{
+    bool marked = condition_marked(condition);
+    uint64_t start = load_acquire(&condition->__data.__g1_start.__value64);
+    uint64_t sequence = load_acquire(&condition->__data.__wseq.__value64);
+    bool possible = sequence < 2 ? sequence == 0 && !marked : start >> 1 <= sequence >> 1;
+    if (!possible && recorder_on() && layout_known())
+        lock_misused(MISUSE_NEVER_BORN, condition, LOCK_KIND_CONDITION, 0, 0);
 }
 
 /* Waiters that were not signalled: those left in the older group, and the newer group. */

@@ -13,10 +13,12 @@
 #ifndef CPROBE_CAPTURE_GIL_H
 #define CPROBE_CAPTURE_GIL_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "capture/lockset.h"
+#include "capture/thread.h"
 
 /* A condition of the interpreter's is signalled: perhaps the one that stands for the GIL. */
 COLD void gil_signalled(const void *condition);
@@ -31,6 +33,28 @@ static inline bool gil_wanted(void)
 /* The lock that stands for the GIL if the calling thread has it and keeps it during a call that returns to `pc`
    (0: that is known to wait), else 0. */
 uintptr_t gil_held(uintptr_t pc);
+
+/*
+ * An owner that lets others wait. CPython asks the owner to give the GIL away after a switch interval (5 ms) and waits
+ * on; an owner inside a call of C does not hear of it. In that call it does nothing that a hook sees, so where it is
+ * must be sampled while it computes (oncpu.h).
+ */
+extern HIDDEN uint32_t gil_overdue; /* any: intervals that threads waited in vain, since it was last given away */
+
+/* A wait for the GIL ended with `error`. */
+static inline void gil_waited(int error)
+{
+    if (error == ETIMEDOUT)
+        add_relaxed(&gil_overdue, 1);
+}
+
+/* The calling thread gives it away by signalling the condition, for which `waiters` wait: it is sampled from now on if
+   it was late. */
+COLD void gil_given(const void *condition, uint32_t waiters);
+
+/* Whether the calling thread has the GIL, others ask for it, and it was not given away since it was last asked this:
+   that threads waited in vain may have been an earlier owner's doing. Async-signal-safe. */
+bool gil_late(struct thread *t);
 
 /* Whether the calling thread, which asks for `lock`, is about to take the GIL. */
 bool gil_taking(uintptr_t lock);

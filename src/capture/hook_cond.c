@@ -63,6 +63,8 @@ static unsigned condition_kind(const void *condition)
     if (!(timed))                                                                              \
         wakeup_wait(condition, wait.id, wait.begin_ns);                                        \
     int error = (expression);                                                                  \
+    if (unlikely(wait.kind == LOCK_KIND_GIL))                                                  \
+        gil_waited(error);                                                                     \
     lock_wait_end(&wait, CALL_##call, error, RETURN_ADDRESS);                                  \
     released_end(&released, wait.begin_ns);                                                    \
     return error
@@ -106,6 +108,14 @@ EXPORT int pthread_cond_clockwait(pthread_cond_t *condition, pthread_mutex_t *mu
               REAL(pthread_cond_clockwait)(condition, mutex, clock, until));
 }
 
+static void gil_leave(const pthread_cond_t *condition)
+{
+    uint32_t waiters = load_relaxed(&condition->__data.__wrefs) >> WAITERS_SHIFT;
+    if (waiters)
+        lock_contended(condition, LOCK_KIND_GIL);
+    gil_given(condition, waiters);
+}
+
 /* The interpreter lock is given away: before the waiter has it, while this thread's Python frames are still there.
    Else: is there anybody who could be told? */
 static ALWAYS_INLINE void signal_begin(const pthread_cond_t *condition, uintptr_t pc)
@@ -113,12 +123,13 @@ static ALWAYS_INLINE void signal_begin(const pthread_cond_t *condition, uintptr_
     if (unlikely(!recorder_on()))
         return;
     life_told();
+    condition_used(condition);
     if (unlikely(gil_wanted()))
         gil_signalled(condition);
-    if (!(load_relaxed(&condition->__data.__wrefs) >> WAITERS_SHIFT))
+    if (unlikely(python_owns((uintptr_t)condition)))
+        gil_leave(condition);
+    else if (!(load_relaxed(&condition->__data.__wrefs) >> WAITERS_SHIFT))
         wakeup_unattended(condition, pc);
-    else if (unlikely(python_owns((uintptr_t)condition)))
-        lock_contended(condition, LOCK_KIND_GIL);
     else
         wakeup_settled(condition);
 }

@@ -11,6 +11,7 @@
 #include <malloc.h>
 
 #include "capture/heap.h"
+#include "capture/lock_memory.h"
 
 #define ARENA_SIZE 65536u
 #define ARENA_ALIGN 16u
@@ -173,7 +174,7 @@ static COLD void free_first(void *block)
 }
 
 /* Before the real one: afterwards the memory may be somebody else's. */
-static COLD void free_slowly(void *block)
+static COLD void free_watched(void *block)
 {
     struct watch_range was;
     if (arena_owns(block))
@@ -182,12 +183,24 @@ static COLD void free_slowly(void *block)
     load_relaxed (&real_free)(block);
 }
 
+static NOINLINE void free_with_locks(void *block)
+{
+    if (lock_memory_near(block))
+        lock_memory_freed(block, (uintptr_t)load_relaxed(&real_free));
+    if (heap_watched(block))
+        free_watched(block);
+    else
+        load_relaxed (&real_free)(block);
+}
+
 EXPORT void free(void *block)
 {
-    if (likely(!heap_watched(block)))
+    if (unlikely(lockset_self.depth))
+        free_with_locks(block);
+    else if (likely(!heap_watched(block)))
         load_relaxed (&real_free)(block);
     else
-        free_slowly(block);
+        free_watched(block);
 }
 
 /* ---- aligned: rarer and dearer, so without a fast path of their own ---- */

@@ -11,6 +11,7 @@
 #include <sys/single_threaded.h>
 
 #include "capture/lock.h"
+#include "capture/lock_memory.h"
 #include "capture/locks.h"
 #include "capture/mutex.h"
 
@@ -183,6 +184,8 @@ EXPORT int pthread_mutex_unlock(pthread_mutex_t *mutex)
 
 EXPORT int pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes)
 {
+    if (unlikely(lockset_self.depth))
+        lock_memory_born(mutex);
     int error = REAL(pthread_mutex_init)(mutex, attributes);
     if (error == 0)
         locks_born(mutex, RETURN_ADDRESS);
@@ -257,6 +260,8 @@ EXPORT int mtx_unlock(mtx_t *mtx)
 
 EXPORT int mtx_init(mtx_t *mtx, int type)
 {
+    if (unlikely(lockset_self.depth))
+        lock_memory_born(mtx);
     int error = REAL(mtx_init)(mtx, type);
     if (error == thrd_success)
         locks_born(mtx, RETURN_ADDRESS);

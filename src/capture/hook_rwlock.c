@@ -4,6 +4,7 @@
 #include "capture/hook.h"
 
 #include "capture/lock.h"
+#include "capture/lock_memory.h"
 #include "capture/locks.h"
 
 #define READERS_SHIFT 3 /* PTHREAD_RWLOCK_READER_SHIFT */
@@ -117,6 +118,8 @@ EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *lock)
 
 EXPORT int pthread_rwlock_init(pthread_rwlock_t *lock, const pthread_rwlockattr_t *attributes)
 {
+    if (unlikely(lockset_self.depth))
+        lock_memory_born(lock);
     int error = REAL(pthread_rwlock_init)(lock, attributes);
     if (error == 0)
         locks_born(lock, RETURN_ADDRESS);

@@ -356,6 +356,11 @@ void lock_refused(const void *lock, unsigned kind, int error)
 
 static bool forked;
 
+bool lock_after_fork(void)
+{
+    return forked;
+}
+
 /* In the child after fork locks say that threads of the parent own them: what the child's only thread held itself, and
    what other threads held, which it may make usable again as it likes. */
 bool lock_owned_elsewhere(uint32_t owner)

@@ -70,6 +70,8 @@ COLD void lock_misused(enum misuse misuse, const void *lock, unsigned kind, uint
 
 /* A call on the lock failed with `error`: noted where only wrong use can be why. */
 COLD void lock_refused(const void *lock, unsigned kind, int error);
+/* Whether this process is the child of a fork that did not exec. */
+bool lock_after_fork(void);
 /* Whether a lock that names `owner` is certainly another thread's. */
 COLD bool lock_owned_elsewhere(uint32_t owner);
 

@@ -9,6 +9,7 @@
 #include <ucontext.h>
 
 #include "capture/context.h"
+#include "capture/gil.h"
 #include "capture/real.h"
 #include "capture/record.h"
 #include "capture/recorder.h"
@@ -50,7 +51,7 @@ static uint64_t turn_begin(const struct thread *t)
     return begin;
 }
 
-static void record(struct thread *t, const ucontext_t *context, uint64_t begin, uint64_t now)
+static void record(struct thread *t, const ucontext_t *context, uint64_t begin, uint64_t now, uint32_t flags)
 {
     const greg_t *r = context->uc_mcontext.gregs;
     struct unwind_registers at = {(uintptr_t)r[REG_RIP], (uintptr_t)r[REG_RSP], (uintptr_t)r[REG_RBP]};
@@ -68,6 +69,7 @@ static void record(struct thread *t, const ucontext_t *context, uint64_t begin, 
     e->tid = t->tid;
     e->stack = stack;
     e->slot = t->slot->number;
+    e->flags = flags;
     writer_ring_commit(t->ring);
 }
 
@@ -78,8 +80,9 @@ static void handler(int signal, siginfo_t *info, void *context)
     if (info->si_code != SI_TIMER || !t->slot || !recorder_on() || !thread_enter(t, FRAME_ADDRESS))
         return;
     uint64_t begin = turn_begin(t), now = clock_now();
-    if (begin && now - begin >= recorder.settings.stall_ns)
-        record(t, context, begin, now);
+    bool stalls = begin && now - begin >= recorder.settings.stall_ns, late = gil_late(t);
+    if (stalls || late)
+        record(t, context, stalls ? begin : 0, now, late ? CPU_GIL : 0);
     thread_leave(t);
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where an event loop's thread is while it computes: waits are seen by the hooks, computing is not. A thread that has
- * proved to be a loop gets a timer on its own CPU clock, which sends it a signal every 10 ms of CPU time; the handler
- * does nothing unless the current turn is already long (CPROBE_STALL), and then takes the interrupted stack.
+ * Where a thread is while it computes and others wait for it: waits are seen by the hooks, computing is not. A thread
+ * that has proved to be an event loop, or to keep CPython's GIL for long, gets a timer on its own CPU clock, which
+ * sends it a signal every 10 ms of CPU time; the handler does nothing unless the current turn is already long
+ * (CPROBE_STALL) or the GIL overdue (gil.h), and then takes the interrupted stack.
  *
  * Why this cannot disturb the program: the timer runs only while the thread computes, and on Linux 5.11 and later
  * (older kernels: not used) x86_64 sends the signal on the way back to user space (CONFIG_POSIX_CPU_TIMERS_TASK_WORK),
@@ -17,7 +18,7 @@
 
 #include "capture/thread.h"
 
-/* The calling thread goes round a loop: gives it its timer, once. The thread has entered the recorder. */
+/* The calling thread is to be looked at: gives it its timer, once. The thread has entered the recorder. */
 void oncpu_watch(struct thread *t);
 
 /* The thread ends. */

@@ -19,7 +19,7 @@ struct settings {
     uint64_t max_size;           /* bytes */
     uint64_t sample_ns;          /* mean of the sampler's distribution */
     uint64_t stall_ns;           /* turns at least this long are recorded */
-    bool stall_stacks;           /* stacks of computing loop threads in long turns, oncpu.h */
+    bool stall_stacks;           /* stacks of threads that compute while others wait for them, oncpu.h */
     bool quiet;
     bool summary;
     uint32_t wire;        /* 1: what is said on connections is looked at */

@@ -44,6 +44,7 @@ struct thread {
     uint8_t request_shift; /* requests are sampled with the mean sample_ns << this */
     uint16_t use;          /* python_use.c: operation that the thread is in; 0: none */
     uint32_t tid;
+    uint32_t gil_gives;    /* gil.c: what it was when the thread last had the GIL at a look */
     int32_t timer;         /* kernel's timer id */
     void *alternate_stack; /* signal stack given to the thread by oncpu.c */
     struct slot *slot;

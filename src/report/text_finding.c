@@ -13,6 +13,7 @@
 #define VALUE_INDENT 13
 #define TITLE_LINES 2
 #define REMEDY_LINES 3
+#define CAUSE_LINES 3
 #define EVIDENCE_LINES 4
 #define STACK_LINES_MIN 5
 #define SIDES_LINES_MIN 8
@@ -175,6 +176,13 @@ static unsigned waker_write(const struct finding *finding, const struct report_s
     return 2;
 }
 
+/* What that one waited for meanwhile, perhaps by way of others. */
+static unsigned cause_write(const struct finding *finding, const struct report_style *style, FILE *out)
+{
+    const char *cause = evidence_string(finding, "root_cause");
+    return cause ? text_paragraph(style, "because", VALUE_INDENT, cause, INK_NONE, CAUSE_LINES, out) : 0;
+}
+
 static unsigned target_write(const struct finding *finding, const struct report_style *style, FILE *out)
 {
     char peer[512], first[UNIT_SIZE], last[UNIT_SIZE];
@@ -206,6 +214,7 @@ static unsigned target_write(const struct finding *finding, const struct report_
         lines++;
     }
     lines += waker_write(finding, style, out);
+    lines += cause_write(finding, style, out);
     label_begin(&line, "seen", style);
     unit_date(finding->first_real_ns, first, sizeof(first));
     unit_date(finding->last_real_ns, last, sizeof(last));
@@ -262,7 +271,7 @@ static void evidence_write(const struct finding *finding, const struct report_st
         char label[64], value[512], item[600];
         const struct evidence *evidence = &finding->evidence[i];
         if (strcmp(evidence->key, "share") == 0 || strncmp(evidence->key, "woken_", 6) == 0 ||
-            evidence->type == EVIDENCE_TABLE)
+            strcmp(evidence->key, "root_cause") == 0 || evidence->type == EVIDENCE_TABLE)
             continue; /* stands beside the total, or has a line of its own, or is too much for a screen */
         evidence_label(&finding->evidence[i], label, sizeof(label));
         snprintf(item, sizeof(item), "%s %s", label, evidence_value(&finding->evidence[i], value, sizeof(value)));

@@ -223,6 +223,9 @@ enum lock_kind {
 #define ORDER_TIMED 0x0008       /* the request for `to` had a time limit */
 #define ORDER_ALONE 0x0010       /* the process had no other thread */
 
+/* event_cpu.flags */
+#define CPU_GIL 0x0001 /* it had CPython's GIL, for which others had waited for longer than the switch interval */
+
 /* event_misuse.kind */
 enum misuse {
     MISUSE_SELF_DEADLOCK = 1,   /* waits for a lock that it holds itself */
@@ -235,6 +238,9 @@ enum misuse {
     MISUSE_TWO_MUTEXES = 9,     /* a condition was waited for with two mutexes at the same time */
     MISUSE_WAITED_FOR = 10,     /* destroyed, or initialised again, while threads waited for it */
     MISUSE_BORN_TWICE = 11,     /* initialised again without having been destroyed */
+    MISUSE_FREED_HELD = 12,     /* its memory was freed while the thread held it */
+    MISUSE_BORN_HELD = 13,      /* initialised again while the thread held it */
+    MISUSE_NEVER_BORN = 14,     /* used although it cannot have been initialised */
 };
 
 /* event_conflict.*_kind, low 8 bits */

@@ -266,6 +266,111 @@ static void barrier_right(int i)
     }
 }
 
+struct object {
+    char name[40];
+    pthread_mutex_t lock;
+    pthread_rwlock_t shared;
+};
+
+static struct object *object_new(void)
+{
+    struct object *object = malloc(sizeof(*object));
+    pthread_mutex_init(&object->lock, NULL);
+    pthread_rwlock_init(&object->shared, NULL);
+    return object;
+}
+
+static void freed_held(int i)
+{
+    struct object *object = object_new();
+    if (i == 0)
+        pthread_mutex_lock(&object->lock);
+    else
+        pthread_rwlock_rdlock(&object->shared);
+    free(object);
+}
+
+/* What is freed lies beside the lock that is held, or has locks that were left; none was destroyed, as many do. */
+static void freed_right(int i)
+{
+    struct object *objects[4];
+    for (int j = 0; j < 4; j++)
+        objects[j] = object_new();
+    pthread_mutex_lock(&objects[i]->lock);
+    for (int j = 0; j < 4; j++) {
+        if (j == i)
+            continue;
+        pthread_mutex_lock(&objects[j]->lock);
+        pthread_rwlock_wrlock(&objects[j]->shared);
+        pthread_rwlock_unlock(&objects[j]->shared);
+        pthread_mutex_unlock(&objects[j]->lock);
+        free(objects[j]);
+    }
+    pthread_mutex_unlock(&objects[i]->lock);
+    free(objects[i]);
+}
+
+static void born_held(int i)
+{
+    if (i != 0)
+        return;
+    pthread_mutex_lock(&lock_a);
+    pthread_mutex_init(&lock_a, NULL);
+    pthread_mutex_lock(&lock_a);
+    pthread_mutex_unlock(&lock_a);
+}
+
+/* Memory is used again, with another lock held; a child makes anew what its parent held. */
+static void born_right(int i)
+{
+    pthread_mutex_lock(&gate);
+    for (int j = 0; j < 3; j++) {
+        struct object *object = object_new();
+        both(&object->lock, &lock_a);
+        pthread_mutex_init(&object->lock, NULL);
+        free(object);
+    }
+    if (i == 0 && fork() == 0) {
+        pthread_mutex_init(&gate, NULL);
+        _exit(0);
+    }
+    pthread_mutex_unlock(&gate);
+}
+
+static void garbage(int i)
+{
+    static pthread_cond_t condition;
+    memset((char *)&condition + sizeof(condition) - 1, 1, 1);
+    if (i == 0)
+        pthread_cond_signal(&condition);
+}
+
+/* Conditions of all kinds that were not waited for, some not initialised but all 0. */
+static void fresh_conditions(int i)
+{
+    static pthread_cond_t zero, made, shared;
+    pthread_condattr_t attributes;
+    struct timespec past = {1, 0};
+    if (i != 0)
+        return;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&made, &attributes);
+    pthread_condattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_cond_init(&shared, &attributes);
+    pthread_cond_t *all[] = {&zero, &made, &shared};
+    for (int j = 0; j < 9; j++) {
+        pthread_cond_t *condition = all[j % 3];
+        pthread_cond_signal(condition);
+        pthread_cond_broadcast(condition);
+        pthread_mutex_lock(&lock_a);
+        pthread_cond_timedwait(condition, &lock_a, &past);
+        pthread_mutex_unlock(&lock_a);
+    }
+    for (int j = 0; j < 3; j++)
+        pthread_cond_destroy(all[j]);
+}
+
 static void exit_held(int i)
 {
     if (i == 0)
@@ -331,6 +436,12 @@ static const struct pattern {
     {"bad_time", bad_time, 2, 0, "lock-misuse"},
     {"two_mutexes", two_mutexes, 2, 0, "lock-misuse"},
     {"barrier_again", barrier_again, 2, 0, "lock-misuse"},
+    {"freed_held", freed_held, 2, 0, "lock-misuse"},
+    {"freed_right", freed_right, 2, 0, ""},
+    {"born_held", born_held, 2, 0, "lock-misuse"},
+    {"born_right", born_right, 2, 0, ""},
+    {"garbage", garbage, 2, 0, "lock-misuse"},
+    {"fresh_conditions", fresh_conditions, 2, 0, ""},
     {"one_mutex", one_mutex, 2, 0, ""},
     {"barrier_right", barrier_right, 2, 0, ""},
     {"alone", NULL, 0, 0, "lock-order-inversion"},

@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,8 @@ class Programs:
     def __init__(self, directory):
         self.directory = directory
         self.building = threading.Lock()
+        for top in directory.glob("valgrind-*/"):  # where its configure would write it
+            shutil.copy(HERE / "config.h", top)
 
     def source(self, suite, name):
         for ending in "c", "cpp":

@@ -48,7 +48,7 @@ class Formats(case.Case):
             match = re.fullmatch(r"([^;]+(?:;[^;]+)+) ([0-9]+)", line)
             self.assertTrue(match, line)
             if ";nap (flame_waits.py:" in line:
-                self.assertRegex(line, r"^python3;.*;main \(flame_waits\.py:\d+\);stall \(flame_waits\.py:\d+\);nap \(flame_waits\.py:\d+\);clock_nanosleep \d+$")
+                self.assertRegex(line, r"^python3;.*;main \(flame_waits\.py:\d+\);stall \(flame_waits\.py:\d+\);nap \(flame_waits\.py:\d+\);(time_)?sleep;clock_nanosleep \d+$")
                 sleeps += int(match[2])
             self.assertNotIn("[idle]", line)
         self.assert_true_time(sleeps)

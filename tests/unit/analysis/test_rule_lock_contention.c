@@ -171,6 +171,32 @@ static void long_wait_for_interpreter_lock_found(void **state)
     scene_end(&scene);
 }
 
+/* What Python itself called is named, not where that was at the moment; of several calls the worst. */
+static void call_that_keeps_the_interpreter_lock_is_named(void **state)
+{
+    uint32_t lock;
+    (void)state;
+    struct trace_builder *b = program(&lock, "GIL", C_COND, 400);
+    uint32_t worst = scene_stack(b, PC_PARSE, PC_MYSQL_C, PC_VIEW_GET), same = scene_stack(b, PC_MYSQL_C, PC_VIEW_GET);
+    uint32_t python = scene_stack(b, PC_PARSE, PC_RENDER, PC_VIEW_POST);
+    for (uint64_t i = 0; i < 10; i++) {
+        uint32_t stack = i < 4 ? worst : i < 8 ? same : python;
+        builder_cpu(b, OWNER, T0 + SEC + i * 10 * MS, 0, 10 * MS, stack)->flags = i == 9 ? 0 : CPU_GIL;
+    }
+    struct scene scene = scene_run(NULL, b, NULL);
+    const struct finding *f = scene_finding(&scene, RULE);
+    const struct finding_stack *last = &f->stacks[f->stack_count - 1];
+    const char *call = scene_evidence(f, "call")->string;
+    assert_non_null(strstr(f->title, call));
+    assert_string_equal(call,
+                        "_mysql.cpython-311-x86_64-linux-gnu.so"); /* its function has no name; parse is another's */
+    assert_non_null(strstr(scene_evidence(f, "call_from")->string, "View.get"));
+    assert_near(scene_evidence(f, "call_share")->ratio, 8.0 / 9, 0.01);
+    assert_string_equal(last->role, "does not release the GIL");
+    assert_int_equal(last->count, 8);
+    scene_end(&scene);
+}
+
 /* The same place in many objects is one lock by name, and one finding. */
 static void objects_of_one_place_are_one_class(void **state)
 {
@@ -196,6 +222,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convoy_is_a_queue_without_a_slow_owner),
         cmocka_unit_test(waits_and_owner_are_named),
+        cmocka_unit_test(call_that_keeps_the_interpreter_lock_is_named),
         cmocka_unit_test(the_thread_that_is_hurt_most_is_named),
         cmocka_unit_test(little_waiting_is_no_finding),
         cmocka_unit_test(conditions_are_not_held),

@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -110,10 +112,50 @@ static void destroyed_while_waited_for(void **state)
     recording_close(t);
 }
 
+static void use(void *memory)
+{
+    condition_used(memory);
+    condition_waited(memory, &one);
+}
+
+/* What was never waited for is 0 but for its attributes; what was has been counted before anything else. */
+static void never_born(void **state)
+{
+    static pthread_cond_t zero, shared, left, garbage[4];
+    pthread_condattr_t attributes;
+    (void)state;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&shared, &attributes);
+    recording_begin(4 << 20);
+    pthread_t thread = waiter_start();
+    use(&condition);
+    signal_it();
+    use(&condition);
+    end_wait(thread);
+    use(&condition);
+    use(&zero);
+    use(&shared);
+    pthread_cond_destroy(&left);
+    use(&left);
+    garbage[0].__data.__g_signals[1] = 1;
+    garbage[1].__data.__wrefs = 1 << 3;
+    garbage[2].__data.__wseq.__value64 = 1;
+    memset(&garbage[3], 0x77, sizeof(garbage[3]));
+    garbage[3].__data.__wseq.__value64 = 2;
+    for (int i = 0; i < 4; i++)
+        condition_used(&garbage[i]);
+    struct trace *t = recording_end();
+    assert_int_equal(misuses(t, MISUSE_NEVER_BORN), 4);
+    recording_close(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_mutexes),
+        cmocka_unit_test(never_born),
         cmocka_unit_test(destroyed_when_signalled),
         cmocka_unit_test(destroyed_while_waited_for),
     };
