@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * unlocked-mutation, of memory: what data breakpoints caught (event CONFLICT), and blocks whose life two threads made
- * without anything between them (event LIFECYCLE). A part of rule_unlocked_mutation.c, of the shape of a rule.
+ * unlocked-mutation, of memory: what data breakpoints caught (event CONFLICT). A part of rule_unlocked_mutation.c, of
+ * the shape of a rule.
  *
  * Confidence, in the evidence:
  * - confirmed: an update was lost: what one thread stored was overwritten with what another one had made of an older

@@ -115,6 +115,70 @@ static void read_is_a_note_where_there_is_a_lock(void **state)
     scene_end(&scene);
 }
 
+static void life(struct trace_builder *b, uint32_t first, uint32_t tid, uint32_t stack, uint16_t flags)
+{
+    const struct event_lifecycle e = {.header = {EVENT_MAGIC, EVENT_LIFECYCLE, sizeof(e), T0 + SEC / 2},
+                                      .start = 0x7f0000001000,
+                                      .first_ns = T0 + SEC / 4,
+                                      .watched = BLOCK,
+                                      .site = 3,
+                                      .first_tid = first,
+                                      .tid = tid,
+                                      .first_stack = scene_stack(b, PC_HANDLE, PC_MAIN),
+                                      .stack = stack,
+                                      .kind = LIFECYCLE_FREED,
+                                      .flags = flags};
+    builder_log_raw(b, &e, sizeof(e));
+}
+
+static void each_frees_the_others_blocks(void **state)
+{
+    (void)state;
+    uint32_t allocated;
+    struct trace_builder *b = process(&allocated);
+    uint32_t stack = scene_stack(b, PC_PARSE, PC_MAIN);
+    life(b, FIRST, SECOND, stack, 0);
+    life(b, SECOND, FIRST, stack, LIFECYCLE_CROSSED);
+    struct scene scene = finish(b);
+    const struct finding *f = scene_finding(&scene, RULE);
+    assert_int_equal(scene.report->finding_count, 1);
+    assert_int_equal(f->severity, SEVERITY_WARNING);
+    assert_int_equal(f->count, 2);
+    assert_int_equal(f->thread.tid, FIRST);
+    assert_non_null(strstr(f->title, "a block of handle_request is freed by another thread"));
+    assert_non_null(strstr(f->title, "parse"));
+    assert_string_equal(scene_evidence(f, "confidence")->string, "likely");
+    assert_int_equal(f->stack_count, 2);
+    scene_end(&scene);
+}
+
+/* It may be a hand-over. */
+static void one_frees_the_others_blocks(void **state)
+{
+    (void)state;
+    uint32_t allocated;
+    struct trace_builder *b = process(&allocated);
+    life(b, FIRST, SECOND, scene_stack(b, PC_PARSE, PC_MAIN), 0);
+    struct scene scene = finish(b);
+    assert_int_equal(scene.report->finding_count, 0);
+    scene_end(&scene);
+}
+
+/* A write that was caught says more. */
+static void caught_as_well(void **state)
+{
+    (void)state;
+    uint32_t allocated;
+    struct trace_builder *b = process(&allocated);
+    uint32_t stack = scene_stack(b, PC_PARSE, PC_MAIN);
+    conflict(b, stack, CONFLICT_LOST | CONFLICT_CHANGED, 0);
+    life(b, SECOND, FIRST, stack, LIFECYCLE_CROSSED);
+    struct scene scene = finish(b);
+    assert_int_equal(scene.report->finding_count, 1);
+    assert_string_equal(scene_evidence(scene_finding(&scene, RULE), "confidence")->string, "confirmed");
+    scene_end(&scene);
+}
+
 static void unknown_memory(void **state)
 {
     (void)state;
@@ -134,6 +198,9 @@ int main(void)
         cmocka_unit_test(written_at_once_is_likely),
         cmocka_unit_test(read_is_a_note_where_there_is_a_lock),
         cmocka_unit_test(unknown_memory),
+        cmocka_unit_test(each_frees_the_others_blocks),
+        cmocka_unit_test(one_frees_the_others_blocks),
+        cmocka_unit_test(caught_as_well),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
