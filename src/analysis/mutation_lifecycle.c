@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "analysis/mutation_lifecycle.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,12 +9,8 @@
 #include "analysis/place.h"
 #include "analysis/rule.h"
 
-#define CROSSED_MIN 2 /* a single pair may be a program's end */
-
 static const char rule_name[] = "unlocked-mutation";
-static const char remedy[] =
-    "Hold one lock around everything that links, unlinks and frees such blocks. If a reference count or a lock-free "
-    "queue hands them over, leave the place out of CPROBE_WATCH.";
+static const char remedy[] = "Hold one lock around everything that links, unlinks and frees such blocks.";
 
 struct seen {
     const struct model_process *process;
@@ -97,17 +94,12 @@ static void finding_make(struct mutation_lifecycle *m, struct model *model, cons
     mutation_stack(model, s->process, f, "first", e->first_tid, e->first_stack, "allocates");
     evidence_text(f, "locks_first", mutation_locks(model, s->process, e->first_locks));
     evidence_text(f, "locks_second", mutation_locks(model, s->process, e->locks));
+    evidence_text(f, "memory", "heap block");
+    evidence_text(f, "address", arena_format(model->arena, "0x%" PRIx64, e->start));
     if (e->header.time_ns > e->first_ns)
         evidence_time(f, "lived", e->header.time_ns - e->first_ns);
     finding_count(m, s, f);
-}
-
-static size_t crossed(const struct mutation_lifecycle *m, const struct seen *s)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < m->count; i++)
-        count += same_place(s, &m->list[i]) && m->list[i].event.flags & LIFECYCLE_CROSSED;
-    return count;
+    evidence_count(f, "pairs_of_threads", f->count);
 }
 
 void mutation_lifecycle_end(struct mutation_lifecycle *m, struct model *model, const struct mutation_native *native,
@@ -119,8 +111,7 @@ void mutation_lifecycle_end(struct mutation_lifecycle *m, struct model *model, c
     }
     for (size_t i = 0; i < m->count; i++) {
         const struct seen *s = &m->list[i];
-        if (!s->told && s->event.flags & LIFECYCLE_CROSSED && crossed(m, s) >= CROSSED_MIN &&
-            !mutation_native_told(native, s->process, s->memory))
+        if (!s->told && s->event.flags & LIFECYCLE_CROSSED && !mutation_native_told(native, s->process, s->memory))
             finding_make(m, model, s, findings);
     }
 }

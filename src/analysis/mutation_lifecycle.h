@@ -4,9 +4,9 @@
  * common and nothing between them by which the one could have known of the other (event LIFECYCLE). It needs no
  * breakpoint. A part of rule_unlocked_mutation.c, of the shape of a rule.
  *
- * What the recorder can't see is a hand-over by atomic operations alone, as reference counts and lock-free queues have
- * it. A queue goes one way; so only blocks of a place are reported that two threads have freed of each other, and more
- * than once: confidence likely, a warning, where breakpoints have found nothing about the same memory.
+ * Rings of plain loads and stores hand blocks on as well, mostly one way; so only blocks of a place are reported that
+ * two threads have freed of each other: confidence likely, a warning, where breakpoints have found nothing about the
+ * same memory.
  */
 #ifndef CPROBE_ANALYSIS_MUTATION_LIFECYCLE_H
 #define CPROBE_ANALYSIS_MUTATION_LIFECYCLE_H

@@ -27,8 +27,7 @@ enum {
 #define REMEMBER_DEPTH 8
 
 struct cursor {
-    const uint8_t *at;
-    const uint8_t *end;
+    const uint8_t *at, *end;
 };
 
 struct cie {
@@ -133,8 +132,7 @@ static uint64_t read_encoded(struct cursor *c, uint8_t encoding)
     return value ? value + base : 0;
 }
 
-/* A CIE or FDE: sets *body to what follows the length. False at the section's end or for the 64-bit form, which nobody
- * emits. */
+/* A CIE or FDE: sets *body to what follows the length. False at the section's end; the 64-bit form is never emitted. */
 static bool read_entry(const uint8_t *at, struct cursor *body)
 {
     uint32_t length;
@@ -489,10 +487,12 @@ struct cfi_rule cfi_find(const void *eh_frame_hdr, uintptr_t pc)
     return row_to_rule(&row, cie.signal_frame);
 }
 
-uintptr_t cfi_begin(const void *eh_frame_hdr, uintptr_t pc)
+uintptr_t cfi_function(const void *eh_frame_hdr, uintptr_t pc, uintptr_t *end)
 {
     struct fde fde;
     struct cie cie;
-    const uint8_t *at = eh_frame_hdr ? fde_search(eh_frame_hdr, pc) : NULL;
-    return at && fde_parse(at, &fde, &cie) && pc >= fde.begin && pc < fde.end ? fde.begin : 0;
+    const uint8_t *at = fde_search(eh_frame_hdr, pc);
+    bool known = at && fde_parse(at, &fde, &cie) && pc >= fde.begin && pc < fde.end;
+    *end = known ? fde.end : 0;
+    return known ? fde.begin : 0;
 }

@@ -43,7 +43,8 @@ _Static_assert(sizeof(struct cfi_rule) == 8, "one word");
    address inside the instruction in question, for callers the return address minus one. Pure; any thread. */
 struct cfi_rule cfi_find(const void *eh_frame_hdr, uintptr_t pc);
 
-/* Where the function (or the part of it) that contains `pc` begins; 0: not known. Pure; any thread. */
-uintptr_t cfi_begin(const void *eh_frame_hdr, uintptr_t pc);
+/* Where the function (or the part of it) that contains `pc` begins, and *end: behind its last byte; 0: not known. Pure;
+   any thread. */
+uintptr_t cfi_function(const void *eh_frame_hdr, uintptr_t pc, uintptr_t *end);
 
 #endif

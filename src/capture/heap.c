@@ -252,6 +252,7 @@ static bool place_look(struct thread *t, struct place *p, struct heap_place plac
         return false;
     period_enter();
     site_stack(&sites[at], t);
+    life_look(t, (uint32_t)at + 1);
     uint32_t number = block_enter((uint32_t)at + 1, block, size);
     if (fresh)
         site_announce(number);

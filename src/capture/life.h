@@ -6,9 +6,12 @@
  * condition, came to a barrier, created a thread, sent into a pipe, eventfd or socket (but to a client that it serves),
  * ended.
  *
- * Silence is preferred: each of these excuses the pair, whether or not the second thread had to do with it. What cannot
- * be seen is a hand-over by atomic operations alone. It usually goes one way, from producers to consumers; so it is
- * noted whether both have freed each other's (LIFECYCLE_CROSSED). Even so such a conflict is likely, not proven.
+ * Silence is preferred: each of these excuses the pair, whether or not the second thread had to do with it. So does
+ * code that could order threads by itself (plain.h), where the block was allocated as well as where it is freed. What
+ * then cannot be seen is a hand-over by plain stores and loads: a ring between a producer and a consumer. Of a ring one
+ * gets the other's blocks only, out of a structure that is shared now this one's and now that one's: the second thread
+ * must have freed one of its own at the very same place before. And rings usually go one way; so it is noted whether
+ * both have freed each other's (LIFECYCLE_CROSSED). Even so such a conflict is likely, not proven.
  *
  * The first thread is not stopped: what it did since is read from its thread-local storage by process_vm_readv(2),
  * which fails where a pointer would fault. At most some hundreds a second.
@@ -20,6 +23,7 @@
 
 #include "capture/fdtable.h"
 #include "capture/heap.h"
+#include "capture/thread.h"
 
 /* The calling thread told others something by other means than a lock. */
 static ALWAYS_INLINE void life_told(void)
@@ -35,6 +39,9 @@ static ALWAYS_INLINE void life_sent(uint16_t flags)
 
 /* The calling thread has allocated the block that has word `word` of heap_filter. */
 void life_begins(uint32_t word);
+
+/* Before that: the thread allocates at this site. It has entered the recorder. */
+void life_look(const struct thread *t, uint32_t site);
 
 /* It is about to end the life of block `was`, which has that word. stack: of the site's first block, 0 not known */
 void life_ends(uint32_t word, const struct watch_range *was, enum lifecycle kind, uint32_t stack);

@@ -57,10 +57,11 @@ static bool begins_with(const char *text, const char *beginning)
     return strncmp(text, beginning, strlen(beginning)) == 0;
 }
 
-static bool runtime(const char *path)
+bool sites_runtime(const struct module *object)
 {
-    const char *name = strrchr(path, '/');
-    name = name ? name + 1 : path;
+    const char *path = object->link_map->l_name;
+    const char *name = path ? strrchr(path, '/') : NULL;
+    name = name ? name + 1 : path ? path : "";
     return strncmp(name, "libc.so", 7) == 0 || strncmp(name, "ld-linux", 8) == 0 ||
            strncmp(name, "libpthread", 10) == 0 || strncmp(name, "linux-vdso", 10) == 0 ||
            strncmp(name, "libstdc++", 9) == 0 || strncmp(name, "libgcc_s", 8) == 0;
@@ -71,7 +72,7 @@ static bool is_foreign(const struct module *m)
     const char *path = m->link_map->l_name;
     if (!path || !path[0])
         return false; /* the program itself, wherever it lies */
-    if (modules_own(m->start) || runtime(path))
+    if (modules_own(m->start) || sites_runtime(m))
         return true;
     return own_only && (begins_with(path, "/lib/") || begins_with(path, "/lib64/") || begins_with(path, "/usr/lib/") ||
                         begins_with(path, "/usr/lib64/"));

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "capture/modules.h"
 #include "capture/pattern.h"
 
 #define SITES_NEAR 5u    /* frames of the program's own code that count, from the innermost */
@@ -30,6 +31,9 @@ void sites_init(const struct patterns *patterns, bool own_only);
 /* Return addresses, innermost first. Returns a hash of the frames up to the one that makes it interesting, not 0; 0:
    boring. The same place gives the same hash as long as its object stays loaded. */
 uint64_t sites_judge(const uint64_t *frames, size_t count);
+
+/* Whether the object is libc, the loader or a part of the compiler's runtime. */
+bool sites_runtime(const struct module *object);
 
 /* In the child after fork: what another thread was just reading is to be read anew. */
 void sites_forked(void);

@@ -53,7 +53,7 @@ static bool find_insn(uintptr_t end, struct insn *insn)
         return insn_decode((const uint8_t *)end - length, length, insn) == 0;
     }
     const struct module *m = modules_find(end - 1);
-    uintptr_t begin = m ? cfi_begin(m->eh_frame_hdr, end - 1) : 0;
+    uintptr_t behind, begin = m ? cfi_function(m->eh_frame_hdr, end - 1, &behind) : 0;
     if (!begin || end - begin > FUNCTION_MAX || insn_before((const uint8_t *)begin, (const uint8_t *)end, insn) < 0)
         return false;
     store_relaxed(slot, key | (uint64_t)insn->length << 48);

@@ -171,19 +171,6 @@ bool watchlist_pick(uint64_t random, struct watch_range *out)
     return false;
 }
 
-bool watchlist_find(uintptr_t address, struct watch_range *out)
-{
-    for (uint32_t word = 0; word < WORDS; word++) {
-        for (uint64_t bits = load_relaxed(&taken[word]); bits; bits &= bits - 1) {
-            uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(bits);
-            if (address - load_relaxed(&slots[slot].start) < load_relaxed(&slots[slot].size) && slot_read(slot, out) &&
-                address - out->start < out->size)
-                return true;
-        }
-    }
-    return false;
-}
-
 uint32_t watchlist_region(uintptr_t start)
 {
     struct watch_range range;

@@ -43,9 +43,6 @@ enum watch_feedback {
    last but not never. False: none. random: any 64 random bits. */
 bool watchlist_pick(uint64_t random, struct watch_range *out);
 
-/* The range that contains `address` now. Slow (some microseconds): for those who do not know which one they look at. */
-bool watchlist_find(uintptr_t address, struct watch_range *out);
-
 /* Whether the range is still the same use of its memory. */
 bool watchlist_current(const struct watch_range *range);
 

@@ -4,11 +4,11 @@
  *
  *   locked    the cache is used under its mutex: nothing is wrong with it
  *   outside   the same, but nodes are allocated before the mutex is taken, and freed after it was left
- *   guilty    without the mutex: threads link nodes and free each other's. That none is freed twice, which would end
- * the program, is seen to by a mark on each node piped     each thread frees the nodes that another one has sent it
- * through a pipe forked    as locked, in a child
+ *   exchanged without the mutex: nodes are linked and taken out by one atomic instruction
+ *   piped     each thread frees the nodes that another one has sent it through a pipe
+ *   forked    as locked, in a child
  *
- * Expected: conflicts in the lives of nodes (cache_put) in guilty; none in the others.
+ * Expected: no conflict in the lives of nodes (lives.c has those).
  * Watched by default: the cache (lru_create: once, through a wrapper that everything goes through), its nodes
  * (cache_put), the variable cache_limit. Not watched: buffers, total. Prints "done".
  */
@@ -34,8 +34,8 @@ struct lru {
 };
 
 static struct lru *cache;
-static enum { LOCKED, OUTSIDE, GUILTY, PIPED, FORKED, MODES } mode;
-static const char *const mode_names[MODES] = {"locked", "outside", "guilty", "piped", "forked"};
+static enum { LOCKED, OUTSIDE, EXCHANGED, PIPED, FORKED, MODES } mode;
+static const char *const mode_names[MODES] = {"locked", "outside", "exchanged", "piped", "forked"};
 static int rounds, pipes[64][2], thread_count;
 long cache_limit = 1000, total;
 
@@ -61,17 +61,17 @@ static NOINLINE void buffer_use(size_t size)
     free(buffer);
 }
 
-/* One instruction, so that no node is freed twice and the program does not end; what stands around it is the race. */
+/* One instruction: no node is freed twice. */
 static NOINLINE struct node *cache_exchange(struct node *node)
 {
-    cache->used += node->key;
+    __atomic_add_fetch(&cache->used, node->key, __ATOMIC_RELAXED);
     return __atomic_exchange_n(&cache->buckets[node->key % BUCKETS], node, __ATOMIC_RELAXED);
 }
 
 static NOINLINE void cache_put(long key)
 {
     bool outside = mode == OUTSIDE;
-    if (!outside && mode != GUILTY)
+    if (!outside && mode != EXCHANGED)
         pthread_mutex_lock(&cache->lock);
     struct node *node = need(sizeof(*node));
     node->key = key;
@@ -81,7 +81,7 @@ static NOINLINE void cache_put(long key)
     if (outside)
         pthread_mutex_unlock(&cache->lock);
     free(old);
-    if (!outside && mode != GUILTY)
+    if (!outside && mode != EXCHANGED)
         pthread_mutex_unlock(&cache->lock);
 }
 

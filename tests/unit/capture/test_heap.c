@@ -16,6 +16,7 @@
 #include "capture/modules.h"
 #include "isolated.h"
 #include "recording.h"
+#include "watched_at.h"
 
 typedef void (*named)(void (*function)(void *argument), void *argument);
 
@@ -105,13 +106,13 @@ static void named_functions(void **state)
     request_parse(block_at(1));
     assert_true(heap_watched((void *)block_at(0)));
     assert_false(heap_watched((void *)block_at(1)));
-    assert_true(watchlist_find(block_at(0) + 47, &range));
+    assert_true(watched_at(block_at(0) + 47, &range));
     assert_true(range.start == block_at(0) && range.size == 48 && range.kind == WATCH_BLOCK && range.site);
-    assert_false(watchlist_find(block_at(0) + 48, &range));
+    assert_false(watched_at(block_at(0) + 48, &range));
     assert_true(release(block_at(0)));
     assert_int_equal(range.start, block_at(0));
     assert_false(release(block_at(0)));
-    assert_false(watchlist_find(block_at(0), &range));
+    assert_false(watched_at(block_at(0), &range));
     end();
 }
 
@@ -176,7 +177,7 @@ static void resized(void **state)
     cache_put(block_at(0));
     assert_true(release(block_at(0)));
     heap_resized(&range, (void *)block_at(9), 100);
-    assert_true(watchlist_find(block_at(9) + 99, &range));
+    assert_true(watched_at(block_at(9) + 99, &range));
     assert_true(release(block_at(9)));
     end();
 }
@@ -217,7 +218,7 @@ static void variables(void **state)
     assert_int_equal(watchlist_count(), 1);
     heap_threads_begin();
     assert_int_equal(watchlist_count(), 1);
-    assert_true(watchlist_find((uintptr_t)variable + 4095, &range));
+    assert_true(watched_at((uintptr_t)variable + 4095, &range));
     assert_true(range.start == (uintptr_t)variable && range.size == 4096 && range.kind == WATCH_GLOBAL);
     end();
 }

@@ -14,15 +14,19 @@
 #include "capture/clock.h"
 #include "capture/life.h"
 #include "capture/lockset.h"
+#include "capture/modules.h"
+#include "capture/plain.h"
 #include "isolated.h"
 #include "recording.h"
 
 #define WORD 5u
+#define OWN_WORD 6u
 
 enum deed { NOTHING, HELD, LOCKED, TOLD, SENT_TO_CLIENT, SENT, ENDED };
 
 static enum deed deed;
-static int step; /* 1: allocated, and what is to be done was done; 2: the block was freed */
+static int step; /* 1: the second thread is there; 2: the first has allocated, and done what is to be done; 3: go on; 4:
+                    the block was freed */
 static char locks[2];
 static struct watch_range block;
 static uint32_t first; /* the first thread */
@@ -47,16 +51,47 @@ static void *first_thread(void *unused)
     } else if (deed == SENT || deed == SENT_TO_CLIENT) {
         life_sent(deed == SENT ? FD_KNOWN : FD_KNOWN | FD_SERVER);
     }
-    __atomic_store_n(&step, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&step, 2, __ATOMIC_RELEASE);
     if (deed != ENDED)
-        step_wait(2);
+        step_wait(4);
     return unused;
 }
 
-/* Conflicts written when this thread frees what another one allocated and then did `what`. */
-static int conflicts(enum deed what, int times)
+static struct {
+    bool owns;    /* it frees a block of its own before */
+    bool special; /* the code can order threads by itself */
+    int times;
+    uint32_t tid;
+} second;
+
+/* In place of the one that reads code. */
+bool plain_stack(const uint64_t *frames, size_t count)
 {
-    pthread_t thread;
+    return count > 0 && frames[0] && !second.special;
+}
+
+static void *second_thread(void *unused)
+{
+    thread_begin(65536);
+    second.tid = heap_self.tid = (uint32_t)sys_gettid();
+    __atomic_store_n(&step, 1, __ATOMIC_RELEASE);
+    step_wait(3);
+    life_ends(WORD, &block, LIFECYCLE_FREED, 0); /* the first suspicion */
+    life_look(&thread_self, block.site);
+    if (second.owns) {
+        life_begins(OWN_WORD);
+        life_ends(OWN_WORD, &block, LIFECYCLE_FREED, 0);
+    }
+    for (int i = 0; i < second.times; i++)
+        life_ends(WORD, &block, LIFECYCLE_FREED, 0);
+    return unused;
+}
+
+/* Conflicts written when another thread frees what the first one allocated, which then did `what`. owns: that one has
+   freed one of its own as well */
+static int conflicts(enum deed what, bool owns, int times)
+{
+    pthread_t thread, other;
     const union trace_event *e;
     int found = 0;
     recording_begin(4 << 20);
@@ -65,16 +100,20 @@ static int conflicts(enum deed what, int times)
     assert_true(watchlist_get(number, &block));
     deed = what;
     step = 0;
-    assert_int_equal(pthread_create(&thread, NULL, first_thread, NULL), 0);
+    second.times = times;
+    second.owns = owns;
+    assert_int_equal(pthread_create(&other, NULL, second_thread, NULL), 0);
     step_wait(1);
+    assert_int_equal(pthread_create(&thread, NULL, first_thread, NULL), 0);
+    step_wait(2);
     if (what == ENDED) {
         pthread_join(thread, NULL);
         while (SYS_CALL(SYS_tgkill, sys_getpid(), first, 0, 0, 0, 0) == 0) /* joined is a moment before gone */
             sched_yield();
     }
-    for (int i = 0; i < times; i++)
-        life_ends(WORD, &block, LIFECYCLE_FREED, 0);
-    step = 2;
+    __atomic_store_n(&step, 3, __ATOMIC_RELEASE);
+    pthread_join(other, NULL);
+    __atomic_store_n(&step, 4, __ATOMIC_RELEASE);
     if (what != ENDED)
         pthread_join(thread, NULL);
     struct trace *t = recording_end();
@@ -84,7 +123,7 @@ static int conflicts(enum deed what, int times)
         found++;
         assert_true(e->lifecycle.watched == number && e->lifecycle.site == 3 && e->lifecycle.start == 0x1000);
         assert_int_equal(e->lifecycle.kind, LIFECYCLE_FREED);
-        assert_int_equal(e->lifecycle.tid, sys_gettid());
+        assert_int_equal(e->lifecycle.tid, second.tid);
         assert_int_not_equal(e->lifecycle.first_tid, e->lifecycle.tid);
         assert_int_equal(e->lifecycle.flags, 0);
     }
@@ -95,13 +134,13 @@ static int conflicts(enum deed what, int times)
 static void nothing_in_between(void **state)
 {
     (void)state;
-    assert_int_equal(conflicts(NOTHING, 1), 1);
+    assert_int_equal(conflicts(NOTHING, true, 1), 1);
 }
 
 static void a_client_is_nobody_of_ours(void **state)
 {
     (void)state;
-    assert_int_equal(conflicts(SENT_TO_CLIENT, 1), 1);
+    assert_int_equal(conflicts(SENT_TO_CLIENT, true, 1), 1);
 }
 
 static void whatever_may_have_told(void **state)
@@ -109,13 +148,27 @@ static void whatever_may_have_told(void **state)
     (void)state;
     for (enum deed d = HELD; d <= ENDED; d++)
         if (d != SENT_TO_CLIENT)
-            assert_int_equal(conflicts(d, 1), 0);
+            assert_int_equal(conflicts(d, true, 1), 0);
 }
 
 static void two_threads_have_their_share(void **state)
 {
     (void)state;
-    assert_int_equal(conflicts(NOTHING, 10), 2);
+    assert_int_equal(conflicts(NOTHING, true, 10), 1);
+}
+
+/* As of a ring between two. */
+static void only_blocks_of_others(void **state)
+{
+    (void)state;
+    assert_int_equal(conflicts(NOTHING, false, 1), 0);
+}
+
+static void code_that_orders_threads(void **state)
+{
+    (void)state;
+    second.special = true;
+    assert_int_equal(conflicts(NOTHING, true, 1), 0);
 }
 
 static void of_ones_own(void **state)
@@ -137,11 +190,14 @@ static void of_ones_own(void **state)
 int main(void)
 {
     clock_init();
+    modules_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_in_between),
         cmocka_unit_test(a_client_is_nobody_of_ours),
         cmocka_unit_test(whatever_may_have_told),
         cmocka_unit_test(two_threads_have_their_share),
+        cmocka_unit_test(only_blocks_of_others),
+        cmocka_unit_test(code_that_orders_threads),
         cmocka_unit_test(of_ones_own),
     };
     return isolated_run(tests, sizeof(tests) / sizeof(tests[0]));

@@ -12,6 +12,7 @@
 #include "capture/watchlist.h"
 #include "isolated.h"
 #include "recording.h"
+#include "watched_at.h"
 
 static uint32_t add(uintptr_t start, size_t size)
 {
@@ -28,15 +29,15 @@ static void comes_and_goes(void **state)
     assert_true(range.start == 0x1000 && range.size == 64 && range.kind == WATCH_BLOCK && range.site == 7);
     assert_int_equal(range.number, number);
     assert_true(watchlist_current(&range));
-    assert_true(watchlist_find(0x103f, &other));
+    assert_true(watched_at(0x103f, &other));
     assert_int_equal(other.number, number);
-    assert_false(watchlist_find(0x1040, &other));
-    assert_false(watchlist_find(0xfff, &other));
+    assert_false(watched_at(0x1040, &other));
+    assert_false(watched_at(0xfff, &other));
     assert_int_equal(watchlist_count(), 1);
     assert_true(watchlist_remove(number));
     assert_false(watchlist_remove(number));
     assert_false(watchlist_current(&range));
-    assert_false(watchlist_find(0x1000, &other));
+    assert_false(watched_at(0x1000, &other));
     assert_false(watchlist_pick(1, &other));
     assert_int_equal(watchlist_count(), 0);
     watchlist_feedback(number, WATCH_SHARED); /* of nothing */
@@ -162,7 +163,7 @@ static void is_announced_once(void **state)
     memset(name, 'n', sizeof(name) - 1);
     name[99] = '\0';
     watchlist_add(&(struct watch_new){.start = 0x2000, .size = 8, .kind = WATCH_GLOBAL, .name = name, .tid = 5});
-    assert_true(watchlist_find(0x2000, &range));
+    assert_true(watched_at(0x2000, &range));
     assert_int_equal(watchlist_announce(&range), range.number);
     assert_int_equal(watchlist_announce(&range), range.number);
     struct trace *t = recording_end();
