@@ -165,6 +165,11 @@ static void total_record_take(struct collector *c, const struct offcpu_total_rec
     total_take(c, &record->call, &record->total);
 }
 
+static bool stack_fits(const struct offcpu_stack *stack, size_t size)
+{
+    return size >= OFFCPU_STACK_RECORD((size_t)0) && size >= OFFCPU_STACK_RECORD((size_t)stack->size);
+}
+
 static void record_take(void *context, const struct offcpu_head *head, size_t size)
 {
     struct collector *c = context;
@@ -177,7 +182,7 @@ static void record_take(void *context, const struct offcpu_head *head, size_t si
             target_wait(t, (const struct offcpu_wait *)head);
         break;
     case OFFCPU_STACK:
-        t = size >= sizeof(struct offcpu_stack) ? target_of(c, head) : NULL;
+        t = stack_fits((const struct offcpu_stack *)head, size) ? target_of(c, head) : NULL;
         if (t)
             target_stack(t, (const struct offcpu_stack *)head);
         break;
@@ -214,6 +219,12 @@ static void record_take(void *context, const struct offcpu_head *head, size_t si
     }
 }
 
+/* Where records were lost, that of its end may be one of them. */
+static bool watched_is_over(const struct collector *c, const struct watched *w)
+{
+    return (w->ended || programs_lost(c->programs, OFFCPU_LOST_WAITS) > 0) && target_is_gone(w->target);
+}
+
 static void sweep(struct collector *c)
 {
     uint64_t now = kernel_now();
@@ -221,7 +232,7 @@ static void sweep(struct collector *c)
         return;
     c->swept_ns = now;
     for (size_t i = 0; i < c->count;) {
-        if (c->watched[i].ended && target_is_gone(c->watched[i].target))
+        if (watched_is_over(c, &c->watched[i]))
             watched_close(c, &c->watched[i], TRACE_REASON_NONE);
         else
             i++;
@@ -315,7 +326,7 @@ bool collector_has_targets(const struct collector *c)
     if (c->before_exec)
         return true;
     for (size_t i = 0; i < c->count; i++)
-        if (!c->watched[i].ended || !target_is_gone(c->watched[i].target))
+        if (!watched_is_over(c, &c->watched[i]))
             return true;
     return false;
 }

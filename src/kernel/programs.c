@@ -15,6 +15,7 @@
 
 #define CLOCK_TRIES 10000 /* of 0.1 ms */
 #define RAW_THREADS 65536 /* that can be watched through raw tracepoints */
+#define STACKS_MAX 25     /* a processor and 0.1 s, each some 40 us of its time: 1 % */
 
 struct programs {
     struct offcpu *skeleton;
@@ -59,6 +60,7 @@ static void credits_fill(struct offcpu *skeleton, uint64_t mean_ns)
         skeleton->rodata->credits[i] = credit < UINT32_MAX ? (uint32_t)credit : UINT32_MAX;
     }
     skeleton->rodata->mean_ns = mean_ns;
+    skeleton->rodata->certain_ns = mean_ns > OFFCPU_CERTAIN_NS ? mean_ns : OFFCPU_CERTAIN_NS;
 }
 
 static int record_take(void *context, void *data, size_t size)
@@ -94,6 +96,7 @@ static int load(struct programs *p, const struct programs_options *options, bool
     }
     programs_choose(p->skeleton, raw, programs_task_work() && !options->every_sys_exit && !raw);
     credits_fill(p->skeleton, options->mean_ns);
+    p->skeleton->rodata->stacks_max = STACKS_MAX * (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
     int rc = offcpu__load(p->skeleton);
     if (rc == 0)
         rc = offcpu__attach(p->skeleton);
