@@ -65,7 +65,8 @@ struct offcpu_wait {
     __u16 cause;       /* enum offcpu_cause of src/trace/format.h */
     __u16 flags;
     __u16 kernel_count; /* frames used in `kernel` */
-    __u32 thin;         /* the mean of the sampling was the sampler's << thin, of offcpu_worth */
+    __u16 thin;         /* the mean of the sampling was the sampler's << thin, of offcpu_worth … */
+    __u16 thin_all;     /* … but what was worth the sampler's << thin_all was certain */
     char comm[16];
     __u64 kernel[OFFCPU_KERNEL_FRAMES]; /* innermost first */
 };

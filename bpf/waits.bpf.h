@@ -7,7 +7,7 @@
 
 #define STACKS_NS 100000000ull
 
-/* wait_thin: stacks of a thread's waits, at most 160 a second, and at least 40 where it has that many. */
+/* wait_thin: stacks of a thread's short waits, at most 160 a second, and at least 40 where it has that many. */
 #define THIN_STACKS 16
 #define THIN_FAST_NS 100000000ull
 #define THIN_SLOW_NS 400000000ull
@@ -19,21 +19,15 @@ static __noinline __s64 credit_draw(void)
     return credit ? credit : 1;
 }
 
-/* How much less dense than the sampler's the thread's sampling is, as a power of two. */
-static __always_inline __u32 thin_of(const struct thread *thread)
-{
-    return thread->thin + stacks_thin;
-}
-
 /* Whether this wait is recorded: its time is spent from the thread's credit. */
 static __always_inline bool wait_chosen(struct thread *thread, __u64 blocked, __u64 runqueue)
 {
-    __u64 worth = offcpu_worth(blocked, runqueue) >> thin_of(thread);
+    __u64 worth = offcpu_worth(blocked, runqueue) >> stacks_thin;
     if (worth >= mean_ns || blocked + runqueue >= certain_ns)
         return true;
     if (!thread->credit)
         thread->credit = credit_draw();
-    thread->credit -= (__s64)worth;
+    thread->credit -= (__s64)(worth >> thread->thin);
     if (thread->credit > 0)
         return false;
     thread->credit = credit_draw();
@@ -46,9 +40,9 @@ static __always_inline bool wait_chosen(struct thread *thread, __u64 blocked, __
  * twice, whenever it took a number of stacks too fast, or slowly. (What is left of a credit is as good a draw for the
  * new mean: the distribution has no memory.)
  */
-static void wait_thin(struct thread *thread, __u64 now)
+static void wait_thin(struct thread *thread, __u64 duration, __u64 now)
 {
-    if (++thread->thin_count < THIN_STACKS)
+    if (duration >= mean_ns || ++thread->thin_count < THIN_STACKS)
         return;
     __u64 took = now - thread->thin_ns;
     if (took < THIN_FAST_NS && thread->thin < THIN_MAX)
@@ -103,7 +97,8 @@ static struct offcpu_wait *wait_reserve(__u32 kind, struct task_struct *task, bo
     wait->fd = -1;
     wait->cause = 0;
     wait->flags = 0;
-    wait->thin = thin_of(thread);
+    wait->thin_all = stacks_thin;
+    wait->thin = thread->thin + wait->thin_all;
     bpf_probe_read_kernel(wait->comm, sizeof(wait->comm), task->comm);
     long bytes = raw && !typed ? 0 : bpf_get_task_stack(task, wait->kernel, sizeof(wait->kernel), 0);
     wait->kernel_count = bytes > 0 ? (__u32)bytes / sizeof(__u64) : 0;
@@ -172,8 +167,7 @@ static __noinline void wait_record(struct task_struct *task, struct thread *thre
     if (wait_write(task, false, thread, blocked, all - blocked))
         stack_want(task, thread);
     stacks_count(now);
-    if (all < certain_ns)
-        wait_thin(thread, now);
+    wait_thin(thread, all, now);
 }
 
 static __always_inline void wait_end(struct task_struct *task, struct thread *thread, __u64 now)

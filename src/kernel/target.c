@@ -113,7 +113,7 @@ static float wait_weight(const struct offcpu_wait *wait, uint64_t mean_ns)
     uint64_t all_ns = wait->blocked_ns + wait->runqueue_ns,
              worth_ns = offcpu_worth(wait->blocked_ns, wait->runqueue_ns);
     double x = (double)(worth_ns ? worth_ns : 1) / ldexp((double)mean_ns, (int)wait->thin);
-    bool certain = x >= 1 || (all_ns >= OFFCPU_CERTAIN_NS && all_ns >= mean_ns);
+    bool certain = worth_ns >> wait->thin_all >= mean_ns || (all_ns >= OFFCPU_CERTAIN_NS && all_ns >= mean_ns);
     return certain ? 1 : (float)(1 / -expm1(-x));
 }
 
