@@ -207,9 +207,9 @@ int programs_read(struct programs *p, int timeout_ms, programs_take *take, void 
     p->take = take;
     p->context = context;
     int rc = timeout_ms > 0 ? ring_buffer__poll(p->ring, timeout_ms) : 0;
-    if (rc >= 0) /* records come without a wake-up: fetch what the poll did not see */
+    if (rc >= 0 || rc == -EINTR) /* records come without a wake-up: fetch what the poll did not see */
         rc = ring_buffer__consume(p->ring);
-    return rc == -EINTR || rc >= 0 ? 0 : rc;
+    return rc >= 0 ? 0 : rc;
 }
 
 int programs_finish(struct programs *p)

@@ -215,6 +215,19 @@ class LateCollector(unittest.TestCase):
         self.assertEqual(sorted(row["count"] for row in sleeps), [3, 5], sleeps)
 
 
+class RingFull(unittest.TestCase):
+    def test_end_is_noticed_whose_record_was_lost(self):
+        """What the program does while the collector stands still is more than the kernel keeps."""
+        with subprocess.Popen([BUILD / "tests/programs/many_waits"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+            with Attached(program.pid, "--sample", "1us") as attached:
+                attached.child.send_signal(signal.SIGSTOP)
+                program.communicate("x", timeout=120)
+                attached.child.send_signal(signal.SIGCONT)
+                self.assertEqual(attached.wait(90), 0, attached.output())
+        self.assertGreater(read_report(attached.directory)["lost"]["kernel"], 0, "all waits were longer than the sampler's mean")
+        self.assertIn("records were lost", attached.output())
+
+
 class EndedBefore(unittest.TestCase):
     def test_is_counted(self):
         """Programs that came and went while the collector stood still."""
