@@ -73,9 +73,9 @@ archives = $(patsubst %,$(O)/lib%.a,$(1))
 SHIM_SOURCES := $(call sources,base) $(call sources,capture) $(call sources,python) $(call sources,wire) $(filter-out src/trace/reader%,$(wildcard src/trace/writer*.c))
 SHIM_OBJECTS := $(SHIM_SOURCES:%.c=$(O)/shim/%.o)
 
-UNIT_SOURCES := $(filter-out $(if $(filter 1,$(BPF)),,tests/unit/kernel/test_percpu.c),$(wildcard tests/unit/*/test_*.c))
+UNIT_SOURCES := $(wildcard tests/unit/*/test_*.c)
 UNIT_TESTS := $(UNIT_SOURCES:%.c=$(O)/%)
-UNIT_SUPPORT := $(patsubst %.c,$(O)/obj/%.o,$(filter-out tests/unit/kernel/test_percpu.c $(UNIT_SOURCES),$(wildcard tests/unit/*/*.c)))
+UNIT_SUPPORT := $(patsubst %.c,$(O)/obj/%.o,$(filter-out $(UNIT_SOURCES),$(wildcard tests/unit/*/*.c)))
 
 # tests/programs: X.c and X.cc give X, X.static.c a static X, X.so.c a library X.so.
 PROGRAM_C := $(filter-out %.static.c %.so.c,$(wildcard tests/programs/*.c))

@@ -15,7 +15,7 @@
 
 #define CLOCK_TRIES 10000 /* of 0.1 ms */
 #define RAW_THREADS 65536 /* that can be watched through raw tracepoints */
-#define STACKS_MAX 25     /* a processor and 0.1 s, each some 40 us of its time: 1 % */
+#define STACKS_MAX 50     /* for each of at least two processors and 0.1 s: 40 us of its time each, 2 % */
 
 struct programs {
     struct offcpu *skeleton;
@@ -96,7 +96,8 @@ static int load(struct programs *p, const struct programs_options *options, bool
     }
     programs_choose(p->skeleton, raw, programs_task_work() && !options->every_sys_exit && !raw);
     credits_fill(p->skeleton, options->mean_ns);
-    p->skeleton->rodata->stacks_max = STACKS_MAX * (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    p->skeleton->rodata->stacks_max = STACKS_MAX * (processors > 2 ? (uint32_t)processors : 2);
     int rc = offcpu__load(p->skeleton);
     if (rc == 0)
         rc = offcpu__attach(p->skeleton);
