@@ -12,8 +12,12 @@
 #define OFFCPU_PAGE 4096
 #define OFFCPU_STACK_PAGES 8 /* of the user stack that are copied, the first one in part */
 #define OFFCPU_STACK_BYTES (OFFCPU_STACK_PAGES * OFFCPU_PAGE)
+#define OFFCPU_SHALLOW_PAGES 2 /* of a stack whose end is not further */
+#define OFFCPU_SHALLOW_BYTES (OFFCPU_SHALLOW_PAGES * OFFCPU_PAGE)
 #define OFFCPU_STACK_PARTS 4 /* records of a deep stack */
 #define OFFCPU_CREDITS 1024
+#define OFFCPU_CERTAIN_NS 10000000 /* no shorter than the sampler's mean: waits that are recorded whatever happens */
+#define OFFCPU_QUEUE_PART 8
 #define OFFCPU_HIST 36 /* bucket i: [2^i, 2^(i+1)) ns; the last one holds all longer waits */
 
 enum offcpu_record_kind {
@@ -61,10 +65,18 @@ struct offcpu_wait {
     __u16 cause;       /* enum offcpu_cause of src/trace/format.h */
     __u16 flags;
     __u16 kernel_count; /* frames used in `kernel` */
-    __u32 thin;         /* the mean of the sampling was the sampler's << thin */
+    __u16 thin;         /* the mean of the sampling was the sampler's << thin, of offcpu_worth … */
+    __u16 thin_all;     /* … but what was worth the sampler's << thin_all was certain */
     char comm[16];
     __u64 kernel[OFFCPU_KERNEL_FRAMES]; /* innermost first */
 };
+
+/* What a wait counts for when it is decided whether it is recorded. Its stack says why the thread was blocked, and
+   nothing about why it then queued for a CPU. On a busy machine most waits are short and most of their time is that. */
+static inline __u64 offcpu_worth(__u64 blocked_ns, __u64 runqueue_ns)
+{
+    return blocked_ns + runqueue_ns / OFFCPU_QUEUE_PART;
+}
 
 /* DWARF register numbers of x86_64: System V ABI, AMD64 supplement, figure 3.36. */
 enum { OFFCPU_RBP = 6, OFFCPU_RSP = 7, OFFCPU_RIP = 16, OFFCPU_REGISTERS = 17 };
@@ -74,8 +86,11 @@ struct offcpu_stack {
     __u32 sequence;
     __u32 size; /* bytes copied, from the stack pointer upwards */
     __u64 registers[OFFCPU_REGISTERS];
-    __u8 bytes[OFFCPU_STACK_BYTES];
+    __u8 bytes[OFFCPU_STACK_BYTES]; /* the record has OFFCPU_SHALLOW_BYTES of them where `size` is not more */
 };
+
+/* The bytes of a record that has so many of the stack. */
+#define OFFCPU_STACK_RECORD(size) (__builtin_offsetof(struct offcpu_stack, bytes) + (size))
 
 /* Bytes of the stack from the page of the stack pointer plus part * OFFCPU_STACK_BYTES upwards. */
 struct offcpu_stack_part {

@@ -36,14 +36,38 @@ static void registers_copy(__u64 *to, const struct pt_regs *from)
     to[16] = BPF_CORE_READ(r, ip);
 }
 
-/* Bytes read from `at`, which lies in a page's middle for the first record only: page by page, for what lies beyond the
-   last mapped page ends the copy, and does not fail it. */
-static __always_inline __u32 stack_fill(enum user_reader reader, struct task_struct *task, __u8 *bytes, __u64 at)
+/* Room that stacks leave to all other records, which are small and say more: without the record of its end, say, a
+   process would seem to go on. */
+#define STACK_ROOM (RECORDS_BYTES - RECORDS_BYTES / 4)
+
+static bool stack_has_room(void)
+{
+    if (bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) < STACK_ROOM)
+        return true;
+    lose(OFFCPU_LOST_STACKS);
+    return false;
+}
+
+/* src/kernel looks for records now and then. It is woken where it looks too seldom. */
+#define STACK_WAKEUP (RECORDS_BYTES / 4)
+
+static void stack_submit(struct offcpu_stack *record)
+{
+    bool many = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) >= STACK_WAKEUP;
+    bpf_ringbuf_submit(record, many ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+
+/* Bytes read from `at`, which lies in a page's middle for the first record only, until `end`: page by page, for what
+   lies beyond the last mapped page ends the copy, and does not fail it. */
+static __always_inline __u32 stack_fill(enum user_reader reader, struct task_struct *task, __u8 *bytes, int pages,
+                                        __u64 at, __u64 end)
 {
     __u64 size = OFFCPU_PAGE - (at & (OFFCPU_PAGE - 1));
     if (!user_read(reader, task, bytes, size, at))
         return 0;
-    for (int page = 1; page < OFFCPU_STACK_PAGES; page++) {
+    for (int page = 1; page < pages; page++) {
+        if (at + size >= end)
+            break;
         if (size > page * OFFCPU_PAGE || !user_read(reader, task, bytes + size, OFFCPU_PAGE, at + size))
             break;
         size += OFFCPU_PAGE;
@@ -63,10 +87,8 @@ static __always_inline __u64 stack_end(struct task_struct *task, __u64 at)
 
 /* Deep stacks: what one record does not hold. */
 static __always_inline void stack_copy_rest(enum user_reader reader, struct task_struct *task,
-                                            const struct thread *thread, __u32 sequence)
+                                            const struct thread *thread, __u32 sequence, __u64 sp, __u64 end)
 {
-    const struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-    __u64 sp = BPF_CORE_READ(regs, sp), end = stack_end(task, sp);
     __u64 at = (sp & ~(OFFCPU_PAGE - 1ull)) + OFFCPU_STACK_BYTES;
 #pragma clang loop unroll(disable)
     for (__u32 part = 1; part < OFFCPU_STACK_PARTS; part++) {
@@ -80,19 +102,18 @@ static __always_inline void stack_copy_rest(enum user_reader reader, struct task
         head_fill(&record->head, OFFCPU_STACK_PART, task, thread, bpf_ktime_get_ns());
         record->sequence = sequence;
         record->part = part;
-        record->size = stack_fill(reader, task, record->bytes, at);
+        record->size = stack_fill(reader, task, record->bytes, OFFCPU_STACK_PAGES, at, end);
         record->reserved = 0;
         bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
         at += OFFCPU_STACK_BYTES;
     }
 }
 
-static __always_inline void stack_copy(enum user_reader reader, struct task_struct *task, const struct thread *thread,
-                                       __u32 sequence)
+/* What is near the stack pointer. pages: a constant, that the record has room for. */
+static __always_inline void stack_copy_near(enum user_reader reader, struct task_struct *task,
+                                            const struct thread *thread, __u32 sequence, int pages, __u64 end)
 {
-    python_write(reader, task, thread, sequence);
-    stack_copy_rest(reader, task, thread, sequence);
-    struct offcpu_stack *record = bpf_ringbuf_reserve(&records, sizeof(*record), 0);
+    struct offcpu_stack *record = bpf_ringbuf_reserve(&records, OFFCPU_STACK_RECORD(pages * OFFCPU_PAGE), 0);
     if (!record) {
         lose(OFFCPU_LOST_STACKS);
         return;
@@ -100,8 +121,26 @@ static __always_inline void stack_copy(enum user_reader reader, struct task_stru
     head_fill(&record->head, OFFCPU_STACK, task, thread, bpf_ktime_get_ns());
     record->sequence = sequence;
     registers_copy(record->registers, (struct pt_regs *)bpf_task_pt_regs(task));
-    record->size = stack_fill(reader, task, record->bytes, record->registers[OFFCPU_RSP]);
-    bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+    record->size = stack_fill(reader, task, record->bytes, pages, record->registers[OFFCPU_RSP], end);
+    stack_submit(record);
+}
+
+/* Few stacks are deep: most of a server's threads wait some 3 KiB below the stack's end, and what is not copied costs
+   neither the thread nor who reads the record. */
+static __always_inline void stack_copy(enum user_reader reader, struct task_struct *task, const struct thread *thread,
+                                       __u32 sequence)
+{
+    if (!stack_has_room())
+        return;
+    python_write(reader, task, thread, sequence);
+    const struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+    __u64 sp = BPF_CORE_READ(regs, sp), end = stack_end(task, sp);
+    if (end && end <= (sp & ~(OFFCPU_PAGE - 1ull)) + OFFCPU_SHALLOW_BYTES) {
+        stack_copy_near(reader, task, thread, sequence, OFFCPU_SHALLOW_PAGES, end);
+        return;
+    }
+    stack_copy_rest(reader, task, thread, sequence, sp, end);
+    stack_copy_near(reader, task, thread, sequence, OFFCPU_STACK_PAGES, end ? end : ~0ull);
 }
 
 #endif

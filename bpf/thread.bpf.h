@@ -5,6 +5,8 @@
 
 /* Set before loading. */
 const volatile __u64 mean_ns = 1000000;            /* of the sampler's distribution */
+const volatile __u64 certain_ns = 10000000;        /* waits that are recorded whatever happens */
+const volatile __u32 stacks_max = 25;              /* in STACKS_NS, on the whole machine; what is certain may be more */
 const volatile __u32 credits[OFFCPU_CREDITS] = {}; /* its quantiles */
 const volatile bool has_task_work = false;         /* bpf_task_work_schedule_resume exists */
 const volatile bool raw = false;                   /* attached to raw tracepoints: raw.bpf.h */
@@ -13,6 +15,10 @@ const volatile bool raw = false;                   /* attached to raw tracepoint
 bool finishing = false; /* the iterator captures who still waits; else it seeds */
 __u32 last_run = 0;     /* numbers given so far: struct offcpu_head */
 __u32 last_thread = 0;
+
+/* Stacks taken since then, and by how much they are fewer than asked for: waits.bpf.h, stacks_count. */
+__u64 stacks_since = 0;
+__u32 stacks_taken = 0, stacks_thin = 0;
 
 /* enum offcpu_cause of src/trace/format.h */
 enum { CAUSE_SYSCALL = 1, CAUSE_LOCK = 2, CAUSE_SLEEP = 3, CAUSE_DISK = 4, CAUSE_FAULT = 5 };
@@ -88,9 +94,11 @@ struct {
     __type(value, struct offcpu_total);
 } totals SEC(".maps");
 
+#define RECORDS_BYTES (16 << 20)
+
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 16 << 20);
+    __uint(max_entries, RECORDS_BYTES);
 } records SEC(".maps");
 
 struct {

@@ -5,6 +5,8 @@
 
 #define SAME_CALL_NS 50000
 
+#define STACKS_NS 100000000ull
+
 /* wait_thin: stacks of a thread's short waits, at most 160 a second, and at least 40 where it has that many. */
 #define THIN_STACKS 16
 #define THIN_FAST_NS 100000000ull
@@ -18,13 +20,14 @@ static __noinline __s64 credit_draw(void)
 }
 
 /* Whether this wait is recorded: its time is spent from the thread's credit. */
-static __always_inline bool wait_chosen(struct thread *thread, __u64 duration)
+static __always_inline bool wait_chosen(struct thread *thread, __u64 blocked, __u64 runqueue)
 {
-    if (duration >= mean_ns)
+    __u64 worth = offcpu_worth(blocked, runqueue) >> stacks_thin;
+    if (worth >= mean_ns || blocked + runqueue >= certain_ns)
         return true;
     if (!thread->credit)
         thread->credit = credit_draw();
-    thread->credit -= (__s64)(duration >> thread->thin);
+    thread->credit -= (__s64)(worth >> thread->thin);
     if (thread->credit > 0)
         return false;
     thread->credit = credit_draw();
@@ -48,6 +51,20 @@ static void wait_thin(struct thread *thread, __u64 duration, __u64 now)
         thread->thin--;
     thread->thin_count = 0;
     thread->thin_ns = now;
+}
+
+/* The same for all threads together: a server may have thousands. */
+static void stacks_count(__u64 now)
+{
+    __u32 taken = __sync_fetch_and_add(&stacks_taken, 1) + 1;
+    __u64 since = stacks_since, took = now - since;
+    if (took < STACKS_NS || __sync_val_compare_and_swap(&stacks_since, since, now) != since)
+        return;
+    stacks_taken = 0;
+    if (taken * STACKS_NS > took * stacks_max && stacks_thin < THIN_MAX)
+        stacks_thin++;
+    else if (taken * STACKS_NS * 4 < took * stacks_max && stacks_thin > 0)
+        stacks_thin--;
 }
 
 static __u16 wait_cause(const struct thread *thread)
@@ -80,7 +97,8 @@ static struct offcpu_wait *wait_reserve(__u32 kind, struct task_struct *task, bo
     wait->fd = -1;
     wait->cause = 0;
     wait->flags = 0;
-    wait->thin = thread->thin;
+    wait->thin_all = stacks_thin;
+    wait->thin = thread->thin + wait->thin_all;
     bpf_probe_read_kernel(wait->comm, sizeof(wait->comm), task->comm);
     long bytes = raw && !typed ? 0 : bpf_get_task_stack(task, wait->kernel, sizeof(wait->kernel), 0);
     wait->kernel_count = bytes > 0 ? (__u32)bytes / sizeof(__u64) : 0;
@@ -148,6 +166,7 @@ static __noinline void wait_record(struct task_struct *task, struct thread *thre
     clock_measure(now);
     if (wait_write(task, false, thread, blocked, all - blocked))
         stack_want(task, thread);
+    stacks_count(now);
     wait_thin(thread, all, now);
 }
 
@@ -158,7 +177,7 @@ static __always_inline void wait_end(struct task_struct *task, struct thread *th
 
     wait_add(task, thread, blocked, runqueue);
     thread->last_ns = blocked;
-    if (wait_chosen(thread, blocked + runqueue))
+    if (wait_chosen(thread, blocked, runqueue))
         wait_record(task, thread, blocked, now);
     thread->off_ns = 0;
 }
@@ -180,7 +199,7 @@ static __noinline void wait_end_unseen(struct task_struct *task, struct thread *
     if (queued > all)
         queued = all;
     wait_add(task, thread, all - queued, queued);
-    if (wait_chosen(thread, all) && wait_write(task, true, thread, all - queued, queued)) {
+    if (wait_chosen(thread, all - queued, queued) && wait_write(task, true, thread, all - queued, queued)) {
         if (in_call && clock_now() - came < SAME_CALL_NS)
             thread->stack_wanted = true; /* whoever asks copies it next */
         else if (!thread->stack_wanted)

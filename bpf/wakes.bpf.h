@@ -20,7 +20,9 @@ static __always_inline bool wake_is_worth(struct task_struct *waker, struct thre
     if (!thread->credit)
         thread->credit = credit_draw();
     __u64 credit = (__u64)thread->credit << thread->thin;
-    __u64 enough = credit < mean_ns ? credit : mean_ns;
+    __u64 enough = (credit < mean_ns ? credit : mean_ns) << stacks_thin;
+    if (enough > certain_ns)
+        enough = certain_ns;
     if (thread->waker_tid && !(thread->flags & OFFCPU_WAKER_SOFTIRQ)) {
         __u64 read = clock_of_switch(waker);
         __u64 guess = 2 * thread->last_ns + (read > thread->off_ns ? read - thread->off_ns : 0);

@@ -22,7 +22,7 @@
 #include "kernel/support.h"
 
 #define PIDS_MAX 256
-#define POLL_MS 20
+#define POLL_MS 50
 #define SECONDS_MAX 86400.0
 
 struct record_command {

@@ -12,7 +12,7 @@
 #include "cli/message.h"
 #include "kernel/support.h"
 
-#define POLL_MS 20
+#define POLL_MS 50
 
 static int number_send(int connection, int number)
 {

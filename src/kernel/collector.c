@@ -36,6 +36,7 @@ struct collector {
     uint32_t missed_runs[MISSED_RUNS]; /* of processes that had ended when their first record was read, the latest */
     size_t missed_count;               /* of these, so far */
     size_t missed;                     /* processes */
+    uint64_t lost_told;                /* records, in traces */
 };
 
 static struct watched *watched_find(struct collector *c, uint32_t run)
@@ -58,10 +59,27 @@ static void total_take(void *context, const struct offcpu_call *call, const stru
         target_total(w->target, call, total, kernel_now());
 }
 
+static uint64_t lost_count(const struct collector *c)
+{
+    return programs_lost(c->programs, OFFCPU_LOST_WAITS) + programs_lost(c->programs, OFFCPU_LOST_STACKS) +
+           programs_lost(c->programs, OFFCPU_LOST_TOTALS);
+}
+
+/* What was lost since the last time, of whichever process, is told in this trace: there may be no other that is open.
+ */
+static void lost_tell(struct collector *c, struct target *t)
+{
+    uint64_t lost = lost_count(c);
+    if (lost > c->lost_told)
+        target_lose(t, TRACE_LOST_KERNEL, lost - c->lost_told);
+    c->lost_told = lost;
+}
+
 static void watched_close(struct collector *c, struct watched *w, enum trace_reason reason)
 {
     programs_totals(c->programs, w->run, total_take, c);
     programs_interpreter(c->programs, w->run, NULL);
+    lost_tell(c, w->target);
     target_close(w->target, reason, kernel_now());
     *w = c->watched[--c->count];
 }
@@ -165,6 +183,11 @@ static void total_record_take(struct collector *c, const struct offcpu_total_rec
     total_take(c, &record->call, &record->total);
 }
 
+static bool stack_fits(const struct offcpu_stack *stack, size_t size)
+{
+    return size >= OFFCPU_STACK_RECORD((size_t)0) && size >= OFFCPU_STACK_RECORD((size_t)stack->size);
+}
+
 static void record_take(void *context, const struct offcpu_head *head, size_t size)
 {
     struct collector *c = context;
@@ -177,7 +200,7 @@ static void record_take(void *context, const struct offcpu_head *head, size_t si
             target_wait(t, (const struct offcpu_wait *)head);
         break;
     case OFFCPU_STACK:
-        t = size >= sizeof(struct offcpu_stack) ? target_of(c, head) : NULL;
+        t = stack_fits((const struct offcpu_stack *)head, size) ? target_of(c, head) : NULL;
         if (t)
             target_stack(t, (const struct offcpu_stack *)head);
         break;
@@ -214,6 +237,12 @@ static void record_take(void *context, const struct offcpu_head *head, size_t si
     }
 }
 
+/* Where records were lost, that of its end may be one of them. */
+static bool watched_is_over(const struct collector *c, const struct watched *w)
+{
+    return (w->ended || programs_lost(c->programs, OFFCPU_LOST_WAITS) > 0) && target_is_gone(w->target);
+}
+
 static void sweep(struct collector *c)
 {
     uint64_t now = kernel_now();
@@ -221,7 +250,7 @@ static void sweep(struct collector *c)
         return;
     c->swept_ns = now;
     for (size_t i = 0; i < c->count;) {
-        if (c->watched[i].ended && target_is_gone(c->watched[i].target))
+        if (watched_is_over(c, &c->watched[i]))
             watched_close(c, &c->watched[i], TRACE_REASON_NONE);
         else
             i++;
@@ -315,7 +344,7 @@ bool collector_has_targets(const struct collector *c)
     if (c->before_exec)
         return true;
     for (size_t i = 0; i < c->count; i++)
-        if (!c->watched[i].ended || !target_is_gone(c->watched[i].target))
+        if (!watched_is_over(c, &c->watched[i]))
             return true;
     return false;
 }
@@ -324,12 +353,10 @@ int collector_finish(struct collector *c, struct collector_summary *summary)
 {
     int rc = programs_finish(c->programs);
     int read = programs_read(c->programs, 0, record_take, c);
-    uint64_t lost = programs_lost(c->programs, OFFCPU_LOST_WAITS) + programs_lost(c->programs, OFFCPU_LOST_STACKS) +
-                    programs_lost(c->programs, OFFCPU_LOST_TOTALS);
     programs_totals(c->programs, 0, total_take, c);
-    if (lost && c->count)
-        target_lose(c->watched[0].target, TRACE_LOST_KERNEL, lost);
-    *summary = (struct collector_summary){c->processes, c->missed, lost};
+    if (c->count)
+        lost_tell(c, c->watched[0].target);
+    *summary = (struct collector_summary){c->processes, c->missed, lost_count(c)};
     collector_free(c);
     return rc < 0 ? rc : read;
 }

@@ -15,6 +15,7 @@
 
 #define CLOCK_TRIES 10000 /* of 0.1 ms */
 #define RAW_THREADS 65536 /* that can be watched through raw tracepoints */
+#define STACKS_MAX 50     /* for each of at least two processors and 0.1 s: 40 us of its time each, 2 % */
 
 struct programs {
     struct offcpu *skeleton;
@@ -59,6 +60,7 @@ static void credits_fill(struct offcpu *skeleton, uint64_t mean_ns)
         skeleton->rodata->credits[i] = credit < UINT32_MAX ? (uint32_t)credit : UINT32_MAX;
     }
     skeleton->rodata->mean_ns = mean_ns;
+    skeleton->rodata->certain_ns = mean_ns > OFFCPU_CERTAIN_NS ? mean_ns : OFFCPU_CERTAIN_NS;
 }
 
 static int record_take(void *context, void *data, size_t size)
@@ -94,6 +96,8 @@ static int load(struct programs *p, const struct programs_options *options, bool
     }
     programs_choose(p->skeleton, raw, programs_task_work() && !options->every_sys_exit && !raw);
     credits_fill(p->skeleton, options->mean_ns);
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    p->skeleton->rodata->stacks_max = STACKS_MAX * (processors > 2 ? (uint32_t)processors : 2);
     int rc = offcpu__load(p->skeleton);
     if (rc == 0)
         rc = offcpu__attach(p->skeleton);
@@ -204,9 +208,9 @@ int programs_read(struct programs *p, int timeout_ms, programs_take *take, void 
     p->take = take;
     p->context = context;
     int rc = timeout_ms > 0 ? ring_buffer__poll(p->ring, timeout_ms) : 0;
-    if (rc >= 0) /* records come without a wake-up: fetch what the poll did not see */
+    if (rc >= 0 || rc == -EINTR) /* records come without a wake-up: fetch what the poll did not see */
         rc = ring_buffer__consume(p->ring);
-    return rc == -EINTR || rc >= 0 ? 0 : rc;
+    return rc >= 0 ? 0 : rc;
 }
 
 int programs_finish(struct programs *p)

@@ -110,11 +110,11 @@ static struct thread *thread_get(struct target *t, uint32_t number, uint32_t tid
 /* 1 / probability that it was recorded; as the recorder's sampler_weight. */
 static float wait_weight(const struct offcpu_wait *wait, uint64_t mean_ns)
 {
-    uint64_t duration_ns = wait->blocked_ns + wait->runqueue_ns;
-    if (duration_ns >= mean_ns)
-        return 1;
-    double x = (double)(duration_ns ? duration_ns : 1) / ldexp((double)mean_ns, (int)wait->thin);
-    return (float)(1 / -expm1(-x));
+    uint64_t all_ns = wait->blocked_ns + wait->runqueue_ns,
+             worth_ns = offcpu_worth(wait->blocked_ns, wait->runqueue_ns);
+    double x = (double)(worth_ns ? worth_ns : 1) / ldexp((double)mean_ns, (int)wait->thin);
+    bool certain = worth_ns >> wait->thin_all >= mean_ns || (all_ns >= OFFCPU_CERTAIN_NS && all_ns >= mean_ns);
+    return certain ? 1 : (float)(1 / -expm1(-x));
 }
 
 /* System calls whose first argument is the descriptor that they wait for, or -1. */
