@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,6 +38,23 @@ static pthread_mutex_t own = PTHREAD_MUTEX_INITIALIZER;
 static void pause_ms(long ms)
 {
     nanosleep(&(struct timespec){0, ms * 1000000}, NULL);
+}
+
+/* Until the other process is inside the system call, and a while longer. */
+static void hold_against(long call)
+{
+    char path[64], text[32] = "", wanted[32];
+    snprintf(path, sizeof(path), "/proc/%d/syscall", getppid());
+    snprintf(wanted, sizeof(wanted), "%ld ", call);
+    for (int tries = 0; tries < 10000 && strncmp(text, wanted, strlen(wanted)) != 0; tries++) {
+        FILE *file = fopen(path, "re");
+        if (!file || !fgets(text, sizeof(text), file))
+            text[0] = '\0';
+        if (file)
+            fclose(file);
+        pause_ms(1);
+    }
+    pause_ms(HOLD_MS);
 }
 
 static void stage_wait(int stage)
@@ -79,12 +97,12 @@ static void second(int fd)
     want(2);
     fcntl(fd, F_SETLKW, &range);
     both->stage = 3;
-    pause_ms(HOLD_MS);
+    hold_against(SYS_fcntl);
     range.l_type = F_UNLCK;
     fcntl(fd, F_SETLK, &range);
     flock(fd, LOCK_EX);
     both->stage = 4;
-    pause_ms(HOLD_MS);
+    hold_against(SYS_flock);
     flock(fd, LOCK_UN);
 }
 

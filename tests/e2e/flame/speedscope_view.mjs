@@ -16,7 +16,7 @@ writeFileSync(script, `speedscope.loadFileFromBase64("flame.speedscope.json", ${
 
 await browse(chromium, async (page) => {
     await page.goto(`file://${index}#localProfilePath=${script}&view=sandwich`);
-    await page.getByText(name).first().waitFor({ timeout: 20000 });
+    await page.getByText(name).first().waitFor({ timeout: 60000 });
     await page.screenshot({ path: join(scratch, "speedscope.png") });
     assert.match(await page.title(), /flame|blocked/);
 });
