@@ -9,6 +9,7 @@
 #include "capture/place.h"
 #include "capture/recorder.h"
 #include "capture/request.h"
+#include "capture/slots.h"
 #include "capture/thread.h"
 
 #define DATAGRAM_HEAD 1232 /* what name servers send at most, dnsflagday.net/2020 */
@@ -298,12 +299,23 @@ static NOINLINE bool feed(struct conversation *c, uint32_t id, const struct chun
     return useful;
 }
 
+/* Taking the conversation is a barrier for loads. What is needed behind it, and mostly in no near cache after a system
+   call, is asked for before it, all at once. */
+static ALWAYS_INLINE void feed_prepare(const struct conversation *c, const struct thread *t)
+{
+    __builtin_prefetch(c->operations);
+    __builtin_prefetch(&c->wire, 1);
+    __builtin_prefetch((const char *)&c->wire + 64, 1);
+    __builtin_prefetch(t->slot->thread.recent_requests);
+}
+
 /* The same in the usual case: one buffer, and nobody else has the conversation. */
 static ALWAYS_INLINE bool feed_one(struct conversation *c, uint32_t id, const void *bytes, size_t length, bool sent)
 {
     struct thread *t = &thread_self;
     if (likely(!t->busy && t->slot)) {
         thread_enter(t, FRAME_ADDRESS);
+        feed_prepare(c, t);
         if (likely(take_at_once(c, id, t))) {
             struct feeding f = {.conversation = c, .thread = t};
             const struct wire_sink sink = {request_message, &f};

@@ -41,22 +41,30 @@ enum conversation_flags {
 
 #define CONVERSATION_CROWD 1024 /* requests in flight whose operation is still known beyond WIRE_PENDING */
 
-/* A request in flight; a cache line, and one for its key. */
+/*
+ * A request in flight. System calls leave little of it in the processor's caches, so the usual one stays within the
+ * first cache line: what it needs, and the beginning of its key. What few requests have stands behind, and is valid
+ * where `more` says so.
+ */
 struct pending {
     uint64_t begin_ns; /* when it was sent, or had come */
-    uint64_t first_ns; /* when the answer's first byte had come; 0: with the rest */
     uint64_t bytes;
-    uint64_t key_hash;  /* 0: it has no key, or what is kept is the whole key */
     uint32_t operation; /* 0: free */
     uint32_t sequence;
-    uint32_t stack;
-    uint32_t detail;
     uint16_t flags; /* REQUEST_* */
     uint16_t repeats;
+    uint8_t more;       /* enum pending_more */
     uint8_t key_length; /* 0: none is kept */
-    char key[WIRE_KEY_MAX] __attribute__((aligned(64)));
-};
+    char key[WIRE_KEY_MAX];
+    uint64_t first_ns; /* PENDING_FIRST: when the answer's first byte had come; else with the rest */
+    uint64_t key_hash; /* PENDING_HASH: else it has no key, or what is kept is the whole key */
+    uint32_t stack;    /* PENDING_DESCRIBED */
+    uint32_t detail;   /* PENDING_DESCRIBED */
+} __attribute__((aligned(64)));
 _Static_assert(sizeof(struct pending) == 128, "two cache lines");
+_Static_assert(offsetof(struct pending, key) + 32 <= 64, "most keys are within the first");
+
+enum pending_more { PENDING_FIRST = 0x01, PENDING_HASH = 0x02, PENDING_DESCRIBED = 0x04 };
 
 struct conversation {
     uint32_t id;         /* generation << 16 | place + 1; 0: free */

@@ -142,7 +142,7 @@ static uint32_t bounded_stack(struct thread *t, uint64_t now, bool wanted)
 
 static uint16_t first_part(const struct pending *p, uint64_t duration)
 {
-    if (!p->first_ns || !duration)
+    if (!(p->more & PENDING_FIRST) || !duration)
         return UINT16_MAX;
     uint64_t first = p->first_ns > p->begin_ns ? p->first_ns - p->begin_ns : 0;
     return first >= duration ? UINT16_MAX : (uint16_t)((double)first / (double)duration * UINT16_MAX);
@@ -171,7 +171,7 @@ static uint32_t cursor_flags(uint64_t asked)
 static uint32_t key_of(const struct pending *p)
 {
     const char *text = p->key;
-    uint64_t hash = p->key_hash ? p->key_hash : p->key_length ? field_hash(text, p->key_length) : 0;
+    uint64_t hash = p->more & PENDING_HASH ? p->key_hash : p->key_length ? field_hash(text, p->key_length) : 0;
     return key_intern(hash, text, p->key_length);
 }
 
@@ -195,7 +195,7 @@ static COLD void record(struct thread *t, struct conversation *c, const struct p
     e->key = key;
     e->elements = clamp32(end->elements);
     e->bytes = clamp32(end->bytes);
-    e->detail = p->detail;
+    e->detail = p->more & PENDING_DESCRIBED ? p->detail : 0;
     e->detail2 = end->detail2;
     e->first_part = first_part(p, duration);
     e->flags = (uint16_t)(p->flags | (end->failed ? REQUEST_FAILED : 0) |
@@ -247,8 +247,11 @@ static ALWAYS_INLINE void key_copy(char *to, const char *from, size_t length)
 
 static void key_keep(struct pending *p, const struct wire_message *m)
 {
-    p->key_hash = m->key_hash;
     p->key_length = 0;
+    if (unlikely(m->key_hash)) {
+        p->key_hash = m->key_hash;
+        p->more |= PENDING_HASH;
+    }
     if (!(m->key_hash || m->flags & WIRE_HASH_LATER) || recorder.settings.keys == SETTINGS_KEYS_OFF)
         return;
     p->key_length = (uint8_t)(m->key_length < WIRE_KEY_MAX ? m->key_length : WIRE_KEY_MAX);
@@ -317,8 +320,9 @@ static NOINLINE struct pending *slot_make(struct feeding *f, uint32_t sequence)
 static NOINLINE void describe(const struct feeding *f, struct pending *p, const struct wire_message *m)
 {
     bool notable = m->flags & NOTABLE, cursor = m->flags & WIRE_CURSOR;
-    if (notable && !is_server(f->conversation) && !f->left)
-        p->stack = bounded_stack(f->thread, p->begin_ns, true);
+    bool own = notable && !is_server(f->conversation) && !f->left;
+    p->more |= PENDING_DESCRIBED;
+    p->stack = own ? bounded_stack(f->thread, p->begin_ns, true) : 0;
     p->detail = cursor ? cursor_hash(m->cursor) : m->ttl_ms > 0 ? clamp32((uint64_t)m->ttl_ms) : 0;
     p->flags |= (uint16_t)((notable ? REQUEST_NOTABLE : 0) | (cursor ? cursor_flags(m->elements) : 0) |
                            (m->flags & WIRE_NO_REPLY ? REQUEST_NO_REPLY : 0));
@@ -339,10 +343,9 @@ static HOT void asked(struct feeding *f, const struct wire_message *m)
         return;
     }
     p->begin_ns = feeding_now(f);
-    p->first_ns = 0;
     p->bytes = m->bytes;
     p->sequence = m->sequence;
-    p->stack = p->detail = 0;
+    p->more = 0;
     p->flags = is_server(c) ? REQUEST_SERVER : 0;
     if (unlikely(notable || unanswered || m->flags & WIRE_CURSOR || m->ttl_ms > 0))
         describe(f, p, m);
@@ -392,8 +395,10 @@ HOT void request_message(void *feeding, const struct wire_message *m)
         answered(f, m);
         break;
     case WIRE_FIRST:
-        if (p->operation && p->sequence == m->sequence)
+        if (p->operation && p->sequence == m->sequence) {
             p->first_ns = feeding_now(f);
+            p->more |= PENDING_FIRST;
+        }
         break;
     case WIRE_NAME:
         fact_protocol(c, m->text, m->text_length);

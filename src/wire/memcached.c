@@ -26,9 +26,10 @@ struct memcached_state {
     uint8_t mode;
     bool answered; /* a response was paired with its request: this is memcached */
     uint8_t last[2];
+    struct resync resync[2];
     struct wire_queue queue;
     struct in_flight in_flight[WIRE_PENDING];
-    struct resync resync[2];
+    uint8_t resync_line[2][RESYNC_LINE];
     uint64_t elements; /* of the answer under way */
     uint64_t bytes;
     union {
@@ -263,7 +264,7 @@ static void side_wrong(struct memcached_state *s, enum wire_side side, bool at_s
     used = used < sizeof(seen) ? used : sizeof(seen);
     memcpy(seen, h->bytes, used);
     side_lose(s, side, at_start);
-    memcpy(r->line, seen, used);
+    memcpy(s->resync_line[side], seen, used);
     r->used = (uint8_t)used;
 }
 
@@ -272,11 +273,12 @@ static COLD bool side_recover(struct memcached_state *s, enum wire_side side, co
                               const struct wire_sink *sink)
 {
     struct resync *r = &s->resync[side];
-    if (!resync_find(r, memcached_guess, side, at, end))
+    if (!resync_find(r, s->resync_line[side], memcached_guess, side, at, end))
         return !resync_failed(r);
     uint8_t line[RESYNC_LINE];
     const uint8_t *p = line;
-    size_t used = resync_end(r, line);
+    size_t used = resync_end(r);
+    memcpy(line, s->resync_line[side], used);
     return side_parse(s, side, &p, line + used, sink) != MEMCACHED_WRONG;
 }
 

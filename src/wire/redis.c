@@ -28,9 +28,10 @@ struct in_flight {
     uint16_t confirmations; /* still to come */
 };
 
-/* What most messages need stands together. */
+/* What most messages need stands together: with the beginning of `request` (resp.h) within two cache lines. */
 struct redis_state {
     struct wire_queue queue;
+    struct resync resync[2];
     uint8_t last[2]; /* byte of the side's chunk before */
     bool answered;   /* a response was paired with its request: this is Redis */
     bool opaque;     /* a replica's stream */
@@ -40,8 +41,8 @@ struct redis_state {
     uint8_t replies; /* enum redis_replies */
     struct resp_request request;
     struct in_flight in_flight[WIRE_PENDING];
-    struct resync resync[2];
     struct resp_reply reply;
+    uint8_t resync_line[2][RESYNC_LINE];
 };
 _Static_assert(sizeof(struct redis_state) <= WIRE_STATE_SIZE, "state of a conversation");
 
@@ -338,11 +339,12 @@ static COLD bool side_recover(struct redis_state *s, enum wire_side side, const 
                               const struct wire_sink *sink)
 {
     struct resync *l = &s->resync[side];
-    if (!resync_find(l, redis_guess, side, at, end))
+    if (!resync_find(l, s->resync_line[side], redis_guess, side, at, end))
         return !resync_failed(l);
     uint8_t line[RESYNC_LINE];
     const uint8_t *p = line;
-    size_t used = resync_end(l, line);
+    size_t used = resync_end(l);
+    memcpy(line, s->resync_line[side], used);
     /* What a guess says yes to is the beginning of a message, or a whole one. */
     return side_parse(s, side, &p, line + used, sink) != RESP_WRONG;
 }

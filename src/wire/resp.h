@@ -29,13 +29,13 @@ struct resp_request {
     uint8_t quote;    /* inline commands: the open quote, or 0 */
     uint32_t left;    /* arguments still to come */
     uint32_t count;   /* arguments complete */
+    struct redis_command command;
     uint64_t size;    /* of the argument under way */
     uint64_t missing; /* bytes of it still to come */
     uint64_t hash;    /* of what has come */
     uint64_t bytes;   /* of the message */
     uint8_t line[RESP_LINE];
     uint8_t kept[REDIS_KEPT];
-    struct redis_command command;
 };
 
 /* The first element of an array that may be a pub/sub message. */

@@ -11,22 +11,23 @@ void resync_begin(struct resync *r, bool lines, bool at_start)
     r->used = 0;
 }
 
-/* r->line begins no message: what stands further on in it may. */
-static void line_reject(struct resync *r)
+/* The line begins no message: what stands further on in it may. */
+static void line_reject(struct resync *r, uint8_t *line)
 {
-    const uint8_t *next = r->line + 1;
+    const uint8_t *next = line + 1;
     if (r->lines) {
-        const uint8_t *newline = memchr(r->line, '\n', r->used);
+        const uint8_t *newline = memchr(line, '\n', r->used);
         next = newline ? newline + 1 : NULL;
     }
     r->rejected++;
     r->at_start = next != NULL;
-    r->used = (uint8_t)(next ? r->line + r->used - next : 0);
+    r->used = (uint8_t)(next ? line + r->used - next : 0);
     if (next)
-        memmove(r->line, next, r->used);
+        memmove(line, next, r->used);
 }
 
-bool resync_find(struct resync *r, resync_guess *guess, enum wire_side side, const uint8_t **at, const uint8_t *end)
+bool resync_find(struct resync *r, uint8_t line[RESYNC_LINE], resync_guess *guess, enum wire_side side,
+                 const uint8_t **at, const uint8_t *end)
 {
     while (!resync_failed(r)) {
         if (!r->at_start) {
@@ -36,23 +37,22 @@ bool resync_find(struct resync *r, resync_guess *guess, enum wire_side side, con
         }
         if (*at == end)
             return false;
-        r->line[r->used++] = *(*at)++;
+        line[r->used++] = *(*at)++;
         enum wire_guess is;
-        while (r->used > 0 && !resync_failed(r) && (is = guess(r->line, r->used, side)) != WIRE_GUESS_MORE) {
+        while (r->used > 0 && !resync_failed(r) && (is = guess(line, r->used, side)) != WIRE_GUESS_MORE) {
             if (is == WIRE_GUESS_YES)
                 return true;
-            line_reject(r);
+            line_reject(r, line);
         }
-        if (r->used == sizeof(r->line))
-            line_reject(r);
+        if (r->used == RESYNC_LINE)
+            line_reject(r, line);
     }
     return false;
 }
 
-size_t resync_end(struct resync *r, uint8_t line[RESYNC_LINE])
+size_t resync_end(struct resync *r)
 {
     size_t used = r->used;
-    memcpy(line, r->line, used);
     r->on = false;
     r->used = 0;
     return used;

@@ -15,11 +15,10 @@
 struct resync {
     bool on;
     bool lines;    /* messages begin behind "\n" only */
-    bool at_start; /* `line` is, or may become, the beginning of one */
+    bool at_start; /* the line is, or may become, the beginning of one */
     bool lost;     /* the next message is the first after a loss: resync_lost_take */
     uint8_t used;
     uint16_t rejected; /* places since the last message */
-    uint8_t line[RESYNC_LINE];
 };
 
 typedef enum wire_guess resync_guess(const uint8_t *bytes, size_t length, enum wire_side from);
@@ -34,13 +33,14 @@ static inline bool resync_failed(const struct resync *r)
 }
 
 /*
- * Consumes bytes from `at` until what may be a message begins; true: its first bytes are r->line[0..used), and
- * resync_end is due. What the guess says yes to is parsed from there.
+ * Consumes bytes from `at` until what may be a message begins; true: its first bytes are line[0..r->used), and
+ * resync_end is due. What the guess says yes to is parsed from there. `line`: the side's, kept between calls.
  */
-bool resync_find(struct resync *r, resync_guess *guess, enum wire_side side, const uint8_t **at, const uint8_t *end);
+bool resync_find(struct resync *r, uint8_t line[RESYNC_LINE], resync_guess *guess, enum wire_side side,
+                 const uint8_t **at, const uint8_t *end);
 
-/* In step again: copies the first bytes, and returns how many they are. */
-size_t resync_end(struct resync *r, uint8_t line[RESYNC_LINE]);
+/* In step again: returns how many the first bytes are. */
+size_t resync_end(struct resync *r);
 
 /* A message is complete: WIRE_LOST if it is the first after a loss, or 0. */
 static inline uint32_t resync_lost_take(struct resync *r)

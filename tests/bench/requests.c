@@ -90,7 +90,7 @@ static void feed(uint32_t id, bool sent, const struct chunk *c)
         conversation_sending(id, &part, 1, c->length);
         conversation_sent(id, c->length, c->length);
     } else {
-        conversation_feed(id, false, &part, 1, c->length, 0);
+        conversation_received(id, part.iov_base, part.iov_len);
     }
 }
 

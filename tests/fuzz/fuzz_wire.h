@@ -39,10 +39,10 @@ static inline void fuzz_text(struct fuzz_account *a, const char *text, size_t le
 static inline void fuzz_message(void *context, const struct wire_message *m)
 {
     struct fuzz_account *a = context;
-    /* Whether a hash is made now or later depends on how the bytes came. */
+    /* Whether a hash is made now or later, and where the verb stands, depends on how the bytes came. */
     const bool later = m->flags & WIRE_HASH_LATER;
     const uint64_t key_hash = later ? field_hash(m->key, m->key_length) : m->key_hash;
-    const uint32_t flags = m->flags & ~(uint32_t)WIRE_HASH_LATER;
+    const uint32_t flags = m->flags & ~(uint32_t)(WIRE_HASH_LATER | WIRE_CONSTANT_VERB);
     const uint64_t numbers[] = {m->kind,  m->from,  flags,       m->sequence, m->repeats,
                                 key_hash, m->bytes, m->elements, m->cursor,   (uint64_t)m->ttl_ms};
     fuzz_need(!later || (m->key_hash == 0 && m->key_length > 0 && !(m->flags & WIRE_TRUNCATED)));

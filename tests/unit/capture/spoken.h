@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A protocol for tests, in the place of redis: lines of a client ("@VERB key flags", flags in hexadecimal) and of a
- * server ("!" and a status, "!-" and one for failures). Chunks are whole lines. Gaps are counted. Of "SLOW" the parser
- * does not come back for two milliseconds, as if it had lost its processor.
+ * server ("!" and a status, "!-" and one for failures, "!~" for an answer's first byte). Chunks are whole lines. Gaps
+ * are counted. Of "SLOW" the parser does not come back for two milliseconds, as if it had lost its processor.
  */
 #ifndef CPROBE_TESTS_SPOKEN_H
 #define CPROBE_TESTS_SPOKEN_H
@@ -44,6 +44,10 @@ static void spoken_line(struct spoken *s, enum wire_side from, const char *line,
         m.key = key;
         m.key_length = strlen(key);
         m.key_hash = m.key_length && !(m.flags & WIRE_HASH_LATER) ? 1000 + (uint64_t)key[0] : 0;
+        m.cursor = m.flags & WIRE_CURSOR ? 7 : 0;
+    } else if (verb[0] == '~') {
+        m.kind = WIRE_FIRST;
+        m.sequence = s->answered;
     } else {
         m.kind = WIRE_RESPONSE;
         m.sequence = s->answered++;

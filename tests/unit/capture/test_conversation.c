@@ -202,6 +202,36 @@ static void each_request_has_its_own_key(void **state)
     recording_close(t);
 }
 
+/* One request after the other has the same slot: what the first had, and the second has not, is not the second's. */
+static void nothing_is_left_of_the_request_before(void **state)
+{
+    (void)state;
+    begin(8);
+    uint32_t id = conversation_open(peer, 0);
+    assert_true(say(id, true, "@SCAN a 200\n"));
+    now += MS;
+    assert_true(say(id, false, "!~\n"));
+    now += MS;
+    assert_true(say(id, false, "!ok\n"));
+    exchange(id, "@GET b 80\n", 3 * MS, "!ok\n");
+    struct trace *t = recording_end();
+    const union trace_event *e;
+    uint32_t scan = operation_of(t, "SCAN");
+    assert_int_equal(events_of(t, EVENT_REQUEST), 2);
+    trace_rewind(t);
+    while (trace_next(t, &e) == 1) {
+        if (e->header.type != EVENT_REQUEST)
+            continue;
+        const struct trace_key *k = trace_key_find(t, e->request.key);
+        bool first = e->request.operation == scan;
+        assert_non_null(k);
+        assert_int_equal(e->request.detail != 0, first);
+        assert_int_equal(e->request.first_part, first ? UINT16_MAX / 2 : UINT16_MAX);
+        assert_true(k->hash == (first ? 1000 + 'a' : field_hash("b", 1)));
+    }
+    recording_close(t);
+}
+
 static void keys_can_be_left_out(void **state)
 {
     (void)state;
@@ -602,6 +632,7 @@ int main(void)
         cmocka_unit_test(operations_are_told_apart),
         cmocka_unit_test(long_requests_are_recorded),
         cmocka_unit_test(each_request_has_its_own_key),
+        cmocka_unit_test(nothing_is_left_of_the_request_before),
         cmocka_unit_test(keys_can_be_left_out),
         cmocka_unit_test(notable_requests_are_always_recorded),
         cmocka_unit_test(stacks_are_bounded),
