@@ -32,12 +32,18 @@ static bool held_truly(const struct held *h)
     }
 }
 
-/* Bytes of the block, from the allocator that it is of; another one must not be asked. */
-static uintptr_t block_size(void *block, uintptr_t allocator)
+/* Whether malloc_usable_size is of the allocator that has `function`: another one must not be asked. */
+static bool sizes_known(uintptr_t function)
 {
+    static uintptr_t known; /* any: a function of which it is */
     uintptr_t asked = (uintptr_t)REAL(malloc_usable_size);
+    if (likely(function == load_relaxed(&known)))
+        return true;
     const struct module *module = asked ? modules_find(asked) : NULL;
-    return module && module == modules_find(allocator) ? REAL(malloc_usable_size)(block) : 0;
+    if (!module || module != modules_find(function))
+        return false;
+    store_relaxed(&known, function);
+    return true;
 }
 
 void lock_memory_freed(void *block, uintptr_t allocator)
@@ -46,7 +52,7 @@ void lock_memory_freed(void *block, uintptr_t allocator)
     if (!block || !recorder_on() || thread_self.in_vfork)
         return;
     int saved = errno;
-    uintptr_t size = block_size(block, allocator);
+    uintptr_t size = sizes_known(allocator) ? REAL(malloc_usable_size)(block) : 0;
     for (uint32_t i = s->depth; i > 0; i--) {
         struct held h = s->held[i - 1];
         if (h.lock - (uintptr_t)block >= size || !held_truly(&h))

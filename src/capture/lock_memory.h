@@ -14,14 +14,16 @@
 #include "capture/lockset.h"
 
 #define LOCK_MEMORY_NEAR (1u << 20) /* bytes from a block's begin in which its locks are looked for */
+#define LOCK_MEMORY_KINDS (1u << LOCK_KIND_MUTEX | 1u << LOCK_KIND_RWLOCK | 1u << LOCK_KIND_SPIN)
 
-/* Whether a lock is held that may lie in the block: the one question of most frees under a lock. */
+/* Whether a lock is held that may lie in the block, of a kind that shows itself whether it is: the one question of most
+   frees under a lock. */
 static inline bool lock_memory_near(const void *block)
 {
     const struct lockset *s = &lockset_self;
     bool near = false;
     for (uint32_t i = 0; i < s->depth && i < LOCKSET_MAX; i++)
-        near |= s->held[i].lock - (uintptr_t)block < LOCK_MEMORY_NEAR;
+        near |= s->held[i].lock - (uintptr_t)block < LOCK_MEMORY_NEAR && LOCK_MEMORY_KINDS >> s->held[i].kind & 1;
     return near;
 }
 

@@ -18,8 +18,8 @@
 /* Requests that are recorded whatever their duration. */
 #define NOTABLE (WIRE_SWEEP | WIRE_CURSOR | WIRE_WHOLE | WIRE_UNBOUNDED | WIRE_SCRIPT | WIRE_IF_ABSENT)
 
-#define STACKS_PER_SECOND 1000  /* of a thread's requests */
-#define RECORDS_PER_SECOND 1000 /* of a thread's requests that are not notable; then sampled more thinly */
+#define STACKS_PER_SECOND 1000 /* of a thread's requests */
+#define RECORDS_PER_SECOND 250 /* of a thread's requests that are not notable; then sampled more thinly */
 #define SECOND_NS UINT64_C(1000000000)
 
 /* A slot's request that is so many behind the newest has lost its answer: the parser missed it. */
