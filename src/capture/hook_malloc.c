@@ -185,7 +185,7 @@ static COLD void free_watched(void *block)
 
 static NOINLINE void free_with_locks(void *block)
 {
-    if (lock_memory_near(block))
+    if (lock_memory_near(block) && !arena_owns(block))
         lock_memory_freed(block, (uintptr_t)load_relaxed(&real_free));
     if (heap_watched(block))
         free_watched(block);
